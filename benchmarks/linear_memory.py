@@ -1,0 +1,43 @@
+"""Peak memory of Linear and NBSVM, one fit and prediction each, on 160,000 made-up comments: must stay below 6 GiB.
+
+    python benchmarks/linear_memory.py [--rows N]
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from competitions.toxic.sample import comments
+from kit.data import Rows, Source, Task
+from kit.members import NBSVM, Linear
+from kit.metrics import mean_roc_auc
+
+LIMIT = 6.0  # GiB
+TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=160_000)
+    frame = comments(parser.parse_args().rows, seed=0)
+    task = Task(name="toxic", kind="multilabel", targets=TARGETS, text=("comment_text",), metric=mean_roc_auc)
+    y = frame[list(TARGETS)].to_numpy(np.float64)
+    print(f"{len(frame)} comments of {frame['comment_text'].str.len().mean():.0f} characters on average", flush=True)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Rows(task, Source(frame[["comment_text"]], Path(folder)), np.arange(len(frame)), y)
+        train, valid = rows.take(np.flatnonzero(rows.at % 5 != 0)), rows.take(np.flatnonzero(rows.at % 5 == 0))
+        for member in (Linear(), NBSVM()):
+            member.fit(train, valid, Path(folder)).predict(valid)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
+            print(f"{type(member).__name__}: {time.perf_counter() - start:.0f} s so far, peak {peak:.2f} GiB", flush=True)
+    if peak > LIMIT:
+        raise SystemExit(f"peak memory {peak:.2f} GiB is above {LIMIT:.0f} GiB")
+
+
+if __name__ == "__main__":
+    main()

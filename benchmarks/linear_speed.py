@@ -1,0 +1,98 @@
+"""Linear and NBSVM over 5 folds against scikit-learn pipelines of the same settings: seconds and mean column AUC.
+
+    KIT_DATA=data python benchmarks/linear_speed.py [--rows N]
+
+Our time holds everything from raw text on, with nothing counted ahead.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from kit.data import Rows, Source, Task
+from kit.members import NBSVM, Linear
+from kit.members.linear import views
+from kit.metrics import mean_roc_auc
+from kit.text import Tfidf
+
+TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+TASK = Task(name="toxic", kind="multilabel", targets=TARGETS, text=("comment_text",), metric=mean_roc_auc)
+
+
+class LogCountRatio(TransformerMixin, BaseEstimator):
+    """The usual scikit-learn transformer: x scaled by the log-count ratio of one binary label."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def fit(self, x, y):
+        yes, no = (self.alpha + np.asarray(x[y == label].sum(axis=0)).ravel() for label in (1, 0))
+        self.ratio_ = np.log(yes / yes.sum()) - np.log(no / no.sum())
+        return self
+
+    def transform(self, x):
+        return x.multiply(self.ratio_).tocsr()
+
+
+def vectorizer(spec: Tfidf) -> TfidfVectorizer:
+    return TfidfVectorizer(**{name: getattr(spec, name) for name in Tfidf.model_fields})
+
+
+def reference(member: Linear | NBSVM) -> Pipeline:
+    """The member as scikit-learn users write it."""
+    union = FeatureUnion([(spec.analyzer, vectorizer(spec)) for spec in views(member)])
+    model = LogisticRegression(C=member.C, max_iter=1000)
+    if isinstance(member, NBSVM):
+        model = Pipeline([("ratio", LogCountRatio(member.alpha)), ("logistic", model)])
+    return Pipeline([("tfidf", union), ("targets", OneVsRestClassifier(model))])
+
+
+def timed(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, help="only the first rows")
+    path = Path(os.environ.get("KIT_DATA", "data")) / "toxic" / "train.csv"
+    frame = pd.read_csv(path, nrows=parser.parse_args().rows)
+    texts, y = frame["comment_text"].fillna("").tolist(), frame[list(TARGETS)].to_numpy(np.float64)
+    folds = list(MultilabelStratifiedKFold(5, shuffle=True, random_state=0).split(y, y))
+    totals = np.zeros(2)
+    rows = Rows(TASK, Source(frame[["comment_text"]]), np.arange(len(frame)), y)
+    for member in (Linear(), NBSVM()):
+
+        def ours(member: Linear | NBSVM = member) -> np.ndarray:
+            oof = np.zeros(y.shape)
+            for train, valid in folds:
+                fitted = member.fit(rows.take(train), rows.take(valid), Path())
+                oof[valid] = fitted.predict(rows.take(valid))
+            return oof
+
+        def theirs(member: Linear | NBSVM = member) -> np.ndarray:
+            return cross_val_predict(reference(member), texts, y.astype(int), cv=folds, method="predict_proba")
+
+        (fast, p), (slow, q) = timed(ours), timed(theirs)
+        totals += fast, slow
+        a, b = mean_roc_auc(y, p), mean_roc_auc(y, q)
+        print(f"{type(member).__name__:7} kit {fast:6.1f} s, scikit-learn {slow:6.1f} s, {slow / fast:4.1f} times faster; "
+              f"AUC {a:.5f}, {b:.5f}, difference {a - b:+.5f}", flush=True)  # fmt: skip
+    print(f"{'total':7} kit {totals[0]:6.1f} s, scikit-learn {totals[1]:6.1f} s, {totals[1] / totals[0]:4.1f} times faster")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""kit: folds, members, out-of-fold predictions, blends and submissions for machine-learning competitions."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,100 @@
+"""Blend what is in the bank: weights, nested score, test predictions and the submission."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit.bank import Fold
+from kit.ensemble import Blended, nested
+from kit.files import read_json, write_array, write_json
+from kit.run import Run
+from kit.spec import digest
+from kit.submit import submission
+from kit.submit import write as write_submission
+
+
+@dataclass(frozen=True)
+class BlendReport:
+    """What a blend is made of and what it is worth.
+
+    Attributes:
+        weights: member name → weight, learnt on all judged rows.
+        score: (optimistic) score on the rows the weights were learnt on.
+        summary: `NestedScore.summary`: nested score, per fold, the best single member and the gain over it.
+        submission: where the submission lies; None where none was written.
+        warnings: what the check of the submission found odd.
+    """
+
+    weights: dict[str, float]
+    score: float
+    summary: dict[str, Any] | None
+    submission: Path | None
+    warnings: list[str]
+
+
+def out_of_fold(run: Run, folds: dict[int, Fold]) -> np.ndarray:
+    """(n, outputs) predictions of a member's finished folds, each in the rows that it judged; NaN elsewhere."""
+    whole = np.full((len(run.plan), run.table.task.outputs), np.nan, dtype=np.float32)
+    for number, fold in folds.items():
+        whole[run.plan == number] = fold.valid
+    return whole
+
+
+def complete(run: Run, names: list[str]) -> dict[str, dict[int, Fold]]:
+    """The members of `names` whose every fold is finished, with their folds."""
+    found = {name: run.gathered(name) for name in names}
+    return {name: folds for name, folds in found.items() if len(folds) == len(run.folds)}
+
+
+def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None:
+    """Blends the complete ones of these members and writes `blend/` and `submission.csv` into the run folder.
+
+    What was blended before from the same predictions by the same settings is read, not computed again.
+
+    Args:
+        names: members to blend.
+        submit: write submission.csv (off where only a part of the test rows was predicted).
+
+    Returns:
+        None where no member is complete.
+    """
+    members = complete(run, names)
+    if not members:
+        return None
+    folder, task = run.root / "blend", run.table.task
+    key = digest([run.recipe.blend.dump(), [str(run.shelf(n).folder.name) for n in members], task.metric.name, submit])
+    if (kept := _kept(folder, key)) is not None:
+        return kept
+    judged = run.plan >= 0
+    y, plan = run.table.y[judged], run.plan[judged]
+    predictions = np.stack([out_of_fold(run, folds)[judged] for folds in members.values()])
+    # a test row is predicted by every fold's model, and their mean is the member's prediction
+    tests = np.stack([np.mean([fold.test for fold in folds.values()], axis=0) for folds in members.values()])
+    blended: Blended = run.recipe.blend.fit(predictions, y, task.metric, list(members))
+    honest = nested(run.recipe.blend, predictions, y, plan, task.metric, list(members))
+    oof, test = blended.apply(predictions), blended.apply(tests) if tests.shape[1] else tests[0]
+    path, warnings = None, []
+    if submit and tests.shape[1]:
+        frame = submission(task, run.table.sample, run.table.test[task.id], test)
+        path = run.root / "submission.csv"
+        warnings = write_submission(path, frame, task, run.table.sample)
+    write_array(folder / "oof.npy", honest.predictions if honest else oof)
+    write_array(folder / "test.npy", test)
+    blended.save(folder / "weights.json")
+    report = BlendReport(blended.weights, task.metric(y, oof), honest.summary() if honest else None, path, warnings)
+    facts = {"key": key, "weights": [list(w) for w in report.weights.items()], "score": report.score}
+    write_json(folder / "report.json", facts | {"summary": report.summary, "warnings": warnings, "submitted": bool(path)})
+    return report
+
+
+def _kept(folder: Path, key: str) -> BlendReport | None:
+    try:
+        facts = read_json(folder / "report.json")
+    except (OSError, ValueError):
+        return None
+    path = folder.parent / "submission.csv" if facts["submitted"] else None
+    if facts["key"] != key or (path and not path.exists()):
+        return None
+    return BlendReport(dict(facts["weights"]), facts["score"], facts["summary"], path, facts["warnings"])

@@ -1,0 +1,162 @@
+"""Task, Source and Rows: the facts of a competition and the rows that members see."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from kit.files import lock, rename_whole
+from kit.metrics import Metric
+from kit.spec import KitError, Spec, digest, validator
+
+Kind = Literal["binary", "multilabel", "multiclass", "regression"]
+Arrays = dict[str, np.ndarray]
+
+
+class Task(Spec):
+    """The facts of a competition, stated once.
+
+    `inputs` are the columns members may read: text columns named in `text`, all others as they are typed.
+    Empty `inputs` stands for every column of train that is neither id nor target.
+    """
+
+    name: str = Field(description="short name: the folder in competitions/, data/ and runs/")
+    kind: Kind = Field(description="binary, multilabel, multiclass or regression")
+    targets: tuple[str, ...] = Field(min_length=1, description="columns to predict")
+    metric: Metric = Field(description="what the competition is judged by")
+    id: str = Field("id", description="column that names a row")
+    text: tuple[str, ...] = Field((), description="columns that hold text")
+    inputs: tuple[str, ...] = Field((), description="columns members may read; empty: all but id and targets")
+    aside: tuple[str, ...] = Field((), description="columns that folds read (group, time) and members do not see")
+    classes: tuple[Any, ...] = Field((), description="multiclass: the labels, in the order of the prediction columns")
+    slug: str = Field("", description="the competition's name in its Kaggle address")
+
+    @validator(mode="after")
+    def _facts_agree(self) -> "Task":
+        if self.kind in ("binary", "multiclass") and len(self.targets) != 1:
+            raise ValueError(f"a {self.kind} task has one target, not {len(self.targets)}: {', '.join(self.targets)}")
+        if (self.kind == "multiclass") != bool(self.classes):
+            raise ValueError("classes belong to a multiclass task, and such a task names at least two of them")
+        if clash := set(self.targets) & {self.id, *self.inputs, *self.text, *self.aside}:
+            raise ValueError(f"target '{sorted(clash)[0]}' is also an input, aside, or the id")
+        if self.inputs and (lost := set(self.text) - set(self.inputs)):
+            raise ValueError(f"text column '{sorted(lost)[0]}' is not among the inputs")
+        return self
+
+    @property
+    def outputs(self) -> int:
+        """Columns of a prediction: one per target, or one per class."""
+        return len(self.classes) or len(self.targets)
+
+
+class Source:
+    """Every row that is known, train rows then test rows, without any label.
+
+    Args:
+        frame: the input columns, one row each.
+        folder: where what is computed once is kept, in a folder named by the data's digest; None keeps it in memory.
+        name: digest of the data; None computes it from the frame.
+    """
+
+    def __init__(self, frame: pd.DataFrame, folder: Path | None = None, name: str | None = None) -> None:
+        self.frame = frame.reset_index(drop=True)
+        self.folder = folder
+        self._name = name
+        self._memory: dict[str, Arrays] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        hashes = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
+        return self._name or digest([list(self.frame.columns), hashes.tobytes().hex()])
+
+    def once(self, name: str, compute: Callable[[pd.DataFrame], Arrays]) -> Arrays:
+        """What `compute` makes of all rows, made once for all folds, members and processes.
+
+        Only what reads no labels belongs here. The arrays are memory-mapped and read-only.
+
+        Args:
+            name: changes with everything the result depends on besides the rows (settings, code version).
+            compute: frame of all rows → named arrays.
+        """
+        if name not in self._memory:
+            arrays = self._kept(name, compute) if self.folder else compute(self.frame)
+            for array in arrays.values():
+                array.setflags(write=False)
+            self._memory[name] = arrays
+        return self._memory[name]
+
+    def _kept(self, name: str, compute: Callable[[pd.DataFrame], Arrays]) -> Arrays:
+        assert self.folder is not None
+        folder = self.folder / self.digest[:16] / name
+        if not folder.exists():
+            with lock(folder.with_name(name + ".lock"), wait=True):
+                if not folder.exists():  # another process may have made it while this one waited
+                    part = folder.with_name(name + ".part")
+                    part.mkdir(parents=True, exist_ok=True)
+                    for key, array in compute(self.frame).items():
+                        np.save(part / f"{key}.npy", array, allow_pickle=False)
+                    rename_whole(part, folder)
+        return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a source in a given order: all that a member sees.
+
+    Attributes:
+        task: the competition's facts.
+        source: every row known, for what is computed once.
+        at: (n,) positions of these rows in the source.
+        y: (n, targets) float labels, class indices (n, 1) for multiclass, or None where unknown.
+    """
+
+    task: Task
+    source: Source
+    at: np.ndarray
+    y: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, task: Task, frame: pd.DataFrame, y: np.ndarray | None = None) -> "Rows":
+        """Rows from a plain frame, for a notebook or a kernel; nothing is kept on disk."""
+        names = list(task.inputs) or [c for c in frame.columns if c != task.id and c not in task.targets]
+        if missing := [name for name in names if name not in frame.columns]:
+            raise KitError(f"frame: column '{missing[0]}' is missing; it has: {', '.join(map(str, frame.columns))}")
+        labels = None if y is None else np.asarray(y, dtype=np.float64).reshape(len(frame), -1)
+        return cls(task, Source(frame[names]), np.arange(len(frame)), labels)
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The input columns of these rows, a copy."""
+        return self.source.frame.iloc[self.at].reset_index(drop=True)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """`y`, for code that cannot do without it."""
+        if self.y is None:
+            raise KitError("these rows have no labels: fit needs rows of the train file")
+        return self.y
+
+    def texts(self) -> list[str]:
+        """One string a row, see `join_text`."""
+        return join_text(self.source.frame.iloc[self.at], self.task.text)
+
+    def take(self, order: np.ndarray | Sequence[int]) -> "Rows":
+        """The rows at these positions among these rows."""
+        order = np.asarray(order)
+        return replace(self, at=self.at[order], y=None if self.y is None else self.y[order])
+
+
+def join_text(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """One string a row of `frame`: its text columns joined by a blank line, missing ones empty."""
+    if not columns:
+        raise KitError("the task names no text column; set Task.text to the columns that hold text")
+    parts = [frame[name].fillna("").astype(str).tolist() for name in columns]
+    return parts[0] if len(parts) == 1 else ["\n\n".join(p for p in row if p) for row in zip(*parts, strict=True)]

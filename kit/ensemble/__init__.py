@@ -1,0 +1,9 @@
+"""Blends of members' out-of-fold predictions, and the score they really deserve."""
+
+from kit.ensemble.base import Blend, Blended, scaled_ranks
+from kit.ensemble.greedy import Greedy
+from kit.ensemble.mean import Mean
+from kit.ensemble.nested import NestedScore, nested
+from kit.ensemble.rank import RankMean
+
+__all__ = ["Blend", "Blended", "Greedy", "Mean", "NestedScore", "RankMean", "nested", "scaled_ranks"]

@@ -1,0 +1,133 @@
+"""Blend and Blended: how weights are found, and the weights that were found."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.stats import rankdata
+
+from kit.files import read_json, write_json
+from kit.metrics import Metric
+from kit.spec import KitError, Spec
+
+
+@dataclass(frozen=True)
+class Blended:
+    """A weighted mean of members; `save` writes it as a small file that a person can read.
+
+    Attributes:
+        method: class of the Blend that found the weights.
+        members: names, in the order in which `apply` takes their predictions.
+        shares: one weight a member, same order; they sum to 1.
+        ranks: the mean is taken over ranks, not over the predictions themselves.
+    """
+
+    method: str
+    members: tuple[str, ...]
+    shares: tuple[float, ...]
+    ranks: bool = False
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Member name → weight."""
+        return dict(zip(self.members, self.shares, strict=True))
+
+    def apply(self, predictions: np.ndarray) -> np.ndarray:
+        """Blended predictions, (n, outputs).
+
+        Args:
+            predictions: (members, n, outputs), members in the order of `self.members`. Ranks are taken among these
+                n rows, so rows that will be judged together are passed together.
+
+        Raises:
+            KitError: another number of members, or a prediction that is NaN or infinite.
+        """
+        predictions = checked(predictions, self.members)
+        return weighted(scaled_ranks(predictions) if self.ranks else predictions, np.array(self.shares))
+
+    def save(self, path: Path) -> None:
+        # a list, because write_json sorts the keys of a dict and apply needs the members' order
+        weights = [{"member": name, "weight": share} for name, share in self.weights.items()]
+        write_json(path, {"method": self.method, "ranks": self.ranks, "weights": weights})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The blend that `save` wrote; it gives the same numbers."""
+        read = read_json(path)
+        members, shares = zip(*((entry["member"], entry["weight"]) for entry in read["weights"]), strict=True)
+        return cls(read["method"], members, shares, read["ranks"])
+
+
+class Blend(Spec):
+    """A way to find one weight a member. A frozen spec; `fit` gives back a Blended."""
+
+    ranks: ClassVar[bool] = False  # True: members are turned into ranks before they are averaged
+
+    def fit(self, predictions: np.ndarray, y: np.ndarray, metric: Metric, names: Sequence[str] = ()) -> Blended:
+        """Finds the weights on rows whose labels are known.
+
+        Args:
+            predictions: (members, n, outputs) out-of-fold predictions of judged rows.
+            y: (n, targets) labels.
+            metric: what the blend is judged by.
+            names: one a member; empty calls them by their index.
+
+        Raises:
+            KitError: shapes disagree, a prediction is NaN or infinite, or the metric cannot judge such a blend.
+        """
+        names = tuple(names) or tuple(str(i) for i in range(len(predictions)))
+        predictions = checked(predictions, names)
+        if len(y) != predictions.shape[1]:
+            raise KitError(f"blend: {len(y)} rows of labels, but predictions of {predictions.shape[1]} rows")
+        shares = self.weigh(predictions, y, metric)
+        return Blended(type(self).__name__, names, tuple(map(float, shares)), self.ranks)
+
+    @abstractmethod
+    def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
+        """Weights (members,) that sum to 1; what `fit` checked need not be checked again."""
+
+
+def checked(predictions: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The predictions as float64 (members, n, outputs), all finite, one `names` entry a member."""
+    array = np.asarray(predictions, dtype=np.float64)
+    if array.ndim != 3 or 0 in array.shape:
+        raise KitError(f"blend: predictions have shape {array.shape}, not (members, rows, outputs), at least 1 of each")
+    if len(names) != len(array):
+        raise KitError(f"blend: predictions of {len(array)} members, but {len(names)} names: {', '.join(names)}")
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise KitError(f"blend: member name '{twice[0]}' occurs twice")
+    for index, (name, member) in enumerate(zip(names, array, strict=True)):
+        if bad := int((~np.isfinite(member)).any(axis=1).sum()):
+            raise KitError(
+                f"blend: member {index} ('{name}') has {bad} of {len(member)} rows with NaN or infinite predictions; "
+                "blend only rows that every member has judged"
+            )
+    return array
+
+
+def weighted(predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean (n, outputs) of predictions (members, n, outputs); the weights are positive or 0 and sum to 1.
+
+    A plain loop: unlike BLAS it adds in the same order on every machine, so a blend is the same to the last bit.
+    """
+    total = np.zeros(predictions.shape[1:])
+    used = np.flatnonzero(weights)
+    for index in used:
+        total += weights[index] * predictions[index]
+    # a mean of ones may be rounded to a little over 1, which is no probability
+    return total.clip(min(predictions[i].min() for i in used), max(predictions[i].max() for i in used))
+
+
+def scaled_ranks(predictions: np.ndarray) -> np.ndarray:
+    """Ranks within each column, scaled so that the lowest possible is 0 and the highest 1; ties share their average.
+
+    Args:
+        predictions: (…, n, outputs).
+    """
+    n = predictions.shape[-2]
+    if n == 1:
+        return np.full(predictions.shape, 0.5)
+    return np.asarray((rankdata(predictions, method="average", axis=-2) - 1) / (n - 1))

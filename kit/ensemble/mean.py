@@ -1,0 +1,13 @@
+"""Equal weights: hard to beat where members are few or about equally good."""
+
+import numpy as np
+
+from kit.ensemble.base import Blend
+from kit.metrics import Metric
+
+
+class Mean(Blend):
+    """Every member counts the same; reads no labels, so it cannot overfit."""
+
+    def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
+        return np.full(len(predictions), 1 / len(predictions))

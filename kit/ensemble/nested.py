@@ -1,0 +1,111 @@
+"""The honest score of a blend: every fold is judged by weights that were learnt without it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from kit.ensemble.base import Blend, checked
+from kit.metrics import Metric
+from kit.spec import KitError
+
+
+@dataclass(frozen=True)
+class NestedScore:
+    """What a blend scores on folds that its weights have not seen.
+
+    Attributes:
+        metric: what is judged by.
+        predictions: (n, outputs) blended out-of-fold predictions.
+        score: of all rows pooled.
+        folds: fold number → score of that fold's rows; nan where the metric cannot judge them (labels all equal).
+        weights: fold number → member name → weight, learnt on all other folds.
+        best: the single member with the best pooled score. It was picked on the very rows it is scored on,
+            so `gain` errs, if at all, on the side of modesty.
+        best_score: its pooled score.
+    """
+
+    metric: Metric
+    predictions: np.ndarray
+    score: float
+    folds: dict[int, float]
+    weights: dict[int, dict[str, float]]
+    best: str
+    best_score: float
+
+    @property
+    def gain(self) -> float:
+        """By how much the blend is better than the best single member; negative where it is worse."""
+        return self.score - self.best_score if self.metric.greater_is_better else self.best_score - self.score
+
+    def summary(self) -> dict[str, Any]:
+        """All but the predictions, ready for JSON: nan, which JSON does not know, becomes None."""
+        return {
+            "metric": self.metric.name,
+            "nested": _known(self.score),
+            "folds": {str(fold): _known(score) for fold, score in self.folds.items()},
+            "weights": {str(fold): weights for fold, weights in self.weights.items()},
+            "best_member": self.best,
+            "best_member_score": _known(self.best_score),
+            "gain": _known(self.gain),
+        }
+
+    def __str__(self) -> str:
+        return (
+            f"nested {self.metric.name} {self.score:.5f}, "
+            f"best single member {self.best} {self.best_score:.5f}, gain {self.gain:+.5f}"
+        )
+
+
+def nested(
+    blend: Blend, predictions: np.ndarray, y: np.ndarray, plan: np.ndarray, metric: Metric, names: Sequence[str] = ()
+) -> NestedScore | None:
+    """Learns weights on all folds but one, blends that one, for each fold in turn.
+
+    A rank blend ranks the rows of the judged fold among themselves: so is the test set blended, in one go by itself,
+    and ranks among all folds would compare numbers of different fits.
+
+    What stays indirect: members' predictions of the other folds came from fits that saw this fold's labels.
+    Only refitting every member inside every fold would remove that, and with one weight a member it is small.
+
+    Args:
+        predictions: (members, n, outputs) out-of-fold predictions of judged rows.
+        y: (n, targets) labels.
+        plan: (n,) fold number of each row.
+        names: one a member; empty calls them by their index.
+
+    Returns:
+        None where all rows lie in one fold, as in a partial run (`folds=0`): that is no mistake, but there is
+        nothing to learn honest weights on.
+
+    Raises:
+        KitError: shapes disagree, a row lies in no fold (its number is negative), or what `Blend.fit` refuses.
+    """
+    names = tuple(names) or tuple(str(i) for i in range(len(predictions)))
+    predictions, plan = checked(predictions, names), np.asarray(plan).reshape(-1)
+    if not predictions.shape[1] == len(y) == len(plan):
+        rows = predictions.shape[1]
+        raise KitError(f"nested blend: {rows} rows of predictions, {len(y)} of labels and {len(plan)} fold numbers")
+    if (plan < 0).any():
+        raise KitError(f"nested blend: {int((plan < 0).sum())} rows lie in no fold; pass only rows that were judged")
+    numbers = np.unique(plan).tolist()
+    if len(numbers) < 2:
+        return None
+
+    blended = np.empty(predictions.shape[1:])
+    folds: dict[int, float] = {}
+    weights: dict[int, dict[str, float]] = {}
+    for fold in numbers:
+        here = plan == fold
+        fitted = blend.fit(predictions[:, ~here], y[~here], metric, names)
+        blended[here] = fitted.apply(predictions[:, here])
+        folds[fold], weights[fold] = metric(y[here], blended[here]), fitted.weights
+    singles = [metric(y, member) for member in predictions]
+    best = reduce(lambda a, b: b if metric.better(singles[b], singles[a]) else a, range(len(singles)))
+    return NestedScore(metric, blended, metric(y, blended), folds, weights, names[best], singles[best])
+
+
+def _known(score: float) -> float | None:
+    return None if np.isnan(score) else score

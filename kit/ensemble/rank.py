@@ -1,0 +1,22 @@
+"""Mean of ranks: for metrics that look at order alone, where members disagree about scale."""
+
+import numpy as np
+
+from kit.ensemble.base import Blend
+from kit.metrics import Metric
+from kit.spec import KitError
+
+
+class RankMean(Blend):
+    """Every member counts the same, by its ranks: a member with timid probabilities weighs as much as a bold one.
+
+    Ranks say nothing about size, so the result is neither a probability nor a value.
+    """
+
+    ranks = True
+
+    def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
+        if metric.needs != "rank":
+            wanted = {"probability": "probabilities", "label": "labels", "value": "values"}[metric.needs]
+            raise KitError(f"RankMean gives ranks, but {metric.name} needs {wanted}; use Mean or Greedy")
+        return np.full(len(predictions), 1 / len(predictions))

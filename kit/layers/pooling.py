@@ -1,0 +1,38 @@
+"""Pooling: token states (n, length, width) and mask (n, length) → one vector a row (n, width)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ClsPool(nn.Module):
+    """The state of the first token."""
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        return states[:, 0]
+
+
+class MeanPool(nn.Module):
+    """The mean state of the tokens that are not padding."""
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        kept = mask.unsqueeze(-1).to(states.dtype)
+        return (states * kept).sum(1) / kept.sum(1).clamp(min=1)
+
+
+class AttentionPool(nn.Module):
+    """A mean weighted by learnt attention over the tokens that are not padding (Yang et al. 2016)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, width)
+        self.context = nn.Linear(width, 1, bias=False)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        scores = self.context(torch.tanh(self.hidden(states))).float()
+        scores = scores.masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
+        return (states * scores.softmax(1).to(states.dtype)).sum(1)
+
+
+def pooling(name: str, width: int) -> nn.Module:
+    """The pooling called `cls`, `mean` or `attention`."""
+    return AttentionPool(width) if name == "attention" else {"cls": ClsPool, "mean": MeanPool}[name]()

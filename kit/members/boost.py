@@ -1,0 +1,147 @@
+"""Boost: gradient-boosted trees."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from kit.data import Rows, Task, join_text
+from kit.features.text_statistics import text_statistics
+from kit.files import read_json, write_json
+from kit.member import Member, Predictor
+from kit.spec import KitError, Spec, digest
+from kit.threads import threads
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
+
+OBJECTIVES = {"binary": "binary", "multilabel": "binary", "multiclass": "multiclass", "regression": "regression"}
+
+
+class Boost(Member):
+    """LightGBM (Ke et al. 2017) on numeric and categorical columns and on statistics of the text columns.
+
+    Stops adding trees when the judged fold's loss no longer falls, which makes its score slightly optimistic;
+    `patience=none` grows all trees.
+    """
+
+    trees: int = Field(600, ge=1, description="trees at most, for each target")
+    patience: int | None = Field(50, ge=1, description="stop after this many trees without gain; none: grow all")
+    lr: float = Field(0.04, gt=0, description="shrinkage of each tree")
+    num_leaves: int = Field(31, ge=2, description="leaves a tree at most")
+    min_leaf: int = Field(20, ge=1, description="rows a leaf at least")
+    columns: float = Field(0.7, gt=0, le=1, description="share of columns that each tree may use")
+    rows: float = Field(0.8, gt=0, le=1, description="share of rows that each tree is grown on")
+    l1: float = Field(0.0, ge=0, description="L1 penalty on leaf values")
+    l2: float = Field(1.0, ge=0, description="L2 penalty on leaf values")
+    text: bool = Field(True, description="statistics of the text columns as features")
+
+    @property
+    def peeks(self) -> bool:
+        return self.patience is not None
+
+    def prepare(self, rows: Rows) -> None:
+        if self.text and rows.task.text:
+            _statistics(rows)
+
+    def fit(self, train: Rows, valid: Rows, work: Path) -> "BoostPredictor":
+        import lightgbm as lgb
+
+        categories = _categories(train)
+        x, x_valid = (_features(rows, self.text, categories) for rows in (train, valid))
+        quiet = [lgb.log_evaluation(0)]
+        boosters = []
+        for column, y in enumerate(train.labels.T):
+            data = lgb.Dataset(x, y, free_raw_data=False)
+            stop: dict[str, Any] = {"callbacks": quiet}
+            if self.patience and len(valid) and valid.y is not None:
+                stop["valid_sets"] = [data.create_valid(x_valid, valid.y[:, column])]
+                stop["callbacks"] = [*quiet, lgb.early_stopping(self.patience, verbose=False)]
+            boosters.append(lgb.train(self._params(train.task), data, self.trees, **stop))
+        return BoostPredictor(self, boosters, categories)
+
+    def _params(self, task: Task) -> dict[str, Any]:
+        return {
+            "objective": OBJECTIVES[task.kind],
+            **({"num_class": len(task.classes)} if task.kind == "multiclass" else {}),
+            "learning_rate": self.lr,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_leaf,
+            "feature_fraction": self.columns,
+            "bagging_fraction": self.rows,
+            "bagging_freq": 1,
+            "lambda_l1": self.l1,
+            "lambda_l2": self.l2,
+            "seed": self.seed,
+            "num_threads": threads(),
+            "deterministic": True,  # the same trees for any number of threads
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+
+class BoostPredictor(Predictor):
+    """One booster per target (one for all classes), and the categories that train rows had."""
+
+    def __init__(self, spec: Boost, boosters: list["Booster"], categories: dict[str, list[str]]) -> None:
+        self.spec, self.boosters, self.categories = spec, boosters, categories
+
+    def predict(self, rows: Rows) -> np.ndarray:
+        x = _features(rows, self.spec.text, self.categories)
+        columns = [np.asarray(b.predict(x, num_threads=threads())) for b in self.boosters]
+        return columns[0] if columns[0].ndim == 2 else np.stack(columns, axis=1)
+
+    def save(self, folder: Path) -> None:
+        for i, booster in enumerate(self.boosters):
+            (folder / f"booster{i}.txt").write_text(booster.model_to_string(), encoding="utf-8")
+        write_json(folder / "kit.json", {"spec": self.spec.dump(), "categories": self.categories})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        import lightgbm as lgb
+
+        facts = read_json(folder / "kit.json")
+        spec = Spec.load(facts["spec"])
+        assert isinstance(spec, Boost)
+        files = sorted(folder.glob("booster*.txt"), key=lambda p: int(p.stem.removeprefix("booster")))
+        return cls(spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], facts["categories"])
+
+
+def _plain_columns(task: Task, frame: pd.DataFrame) -> list[str]:
+    return [c for c in frame.columns if c not in task.text]
+
+
+def _categories(rows: Rows) -> dict[str, list[str]]:
+    """Values of each column that is not numeric, in the train rows; others count as missing."""
+    frame = rows.frame
+    names = [c for c in _plain_columns(rows.task, frame) if not pd.api.types.is_numeric_dtype(frame[c])]
+    return {c: sorted(map(str, frame[c].dropna().unique())) for c in names}
+
+
+def _features(rows: Rows, text: bool, categories: dict[str, list[str]]) -> np.ndarray | pd.DataFrame:
+    frame = rows.frame
+    columns = {}
+    for name in _plain_columns(rows.task, frame):
+        if name in categories:
+            values = frame[name].map(str, na_action="ignore")
+            columns[name] = pd.Categorical(values, categories[name])
+        else:
+            columns[name] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    if text and rows.task.text:
+        statistics = _statistics(rows)[rows.at]
+        columns |= {f"text_{i}": statistics[:, i] for i in range(statistics.shape[1])}
+    if not columns:
+        raise KitError(f"task '{rows.task.name}' has no column that Boost can use: no text and no other input")
+    return pd.DataFrame(columns)
+
+
+def _statistics(rows: Rows) -> np.ndarray:
+    compute = partial(_text_arrays, rows.task)
+    return rows.source.once("text-statistics-1-" + digest(list(rows.task.text))[:8], compute)["values"]
+
+
+def _text_arrays(task: Task, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {"values": text_statistics(join_text(frame, task.text)).to_numpy()}

@@ -1,0 +1,55 @@
+"""A pretrained text encoder with pooling, dropout and a linear head."""
+
+import re
+
+import torch
+from torch import Tensor, nn
+
+from kit.layers.pooling import pooling
+
+
+class TextEncoder(nn.Module):
+    """backbone → pooling → dropout → linear.
+
+    Args:
+        backbone: a transformers encoder that gives `last_hidden_state` (n, length, width).
+        outputs: columns of the prediction.
+        pool: `cls`, `mean` or `attention`.
+        dropout: share of pooled features dropped in training.
+        bias: (outputs,) where the head's bias starts. With the log-odds of rare labels it need not first unlearn
+            that half of all rows are positive (Lin et al. 2017, section 3.3); zeros by default.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, outputs: int, pool: str = "mean", dropout: float = 0.1, bias: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        width = backbone.config.hidden_size
+        self.backbone = backbone
+        self.pool = pooling(pool, width)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, outputs)
+        nn.init.normal_(self.head.weight, std=0.02)
+        with torch.no_grad():
+            self.head.bias.copy_(torch.zeros(outputs) if bias is None else bias)
+        self._layers = 1 + max([_layer(name) or 0 for name, _ in backbone.named_parameters()])
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask (n, length), 1 where a token stands → logits (n, outputs)."""
+        states = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return self.head(self.dropout(self.pool(states, attention_mask)))
+
+    def depth(self, name: str) -> int | None:
+        """Layers above a parameter, by its name: 0 for the top layer, their number for embeddings, None for the head."""
+        if not name.startswith("backbone."):
+            return None
+        layer = _layer(name)
+        if layer is not None:
+            return self._layers - 1 - layer
+        return self._layers if "embed" in name else 0  # a norm or pooler after the last layer goes with the top
+
+
+def _layer(name: str) -> int | None:
+    """The number after `layer.`, `layers.`, `block.` or `h.` in a parameter's name."""
+    found = re.search(r"\b(?:layers?|blocks?|h)\.(\d+)\.", name)
+    return int(found.group(1)) if found else None

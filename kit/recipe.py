@@ -1,0 +1,108 @@
+"""Recipe: a competition's task, rows, folds and members in one class."""
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+from pydantic import Field
+
+from kit.data import Task
+from kit.ensemble import Blend, Greedy
+from kit.folds import Folds, KFold
+from kit.member import Member
+from kit.spec import KitError, Spec, nearest
+from kit.table import Table, read_table
+
+FILES = ("train.csv", "test.csv", "sample_submission.csv")
+
+
+class Recipe(Spec):
+    """Derive from it, state the task, and add one field per member; that is all a competition needs.
+
+    A preset is a named list of override strings. `load` reads the competition's three CSV files; a recipe with other
+    files overrides it.
+    """
+
+    task: ClassVar[Task]
+    presets: ClassVar[dict[str, list[str]]] = {}
+
+    folds: Folds = Field(KFold(), description="how rows are split")
+    blend: Blend = Field(Greedy(), description="how members are joined")
+
+    @property
+    def members(self) -> dict[str, Member]:
+        """The recipe's members by name, in the order they are declared."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, Member)}
+
+    def chosen(self, names: str | list[str] | None = None) -> dict[str, Member]:
+        """The members of these names (all by default), in the recipe's order.
+
+        Raises:
+            KitError: a name is not a member's.
+        """
+        wanted = names.replace(",", " ").split() if isinstance(names, str) else names
+        for name in wanted or []:
+            if name not in self.members:
+                raise KitError(f"'{self.task.name}' has no member '{name}'" + nearest(name, list(self.members)))
+        return {n: m for n, m in self.members.items() if not wanted or n in wanted}
+
+    def configured(self, preset: str | None = None, settings: list[str] | None = None, seed: int | None = None) -> "Recipe":
+        """A copy with a preset's settings, then `settings`, then the seed of every member."""
+        if preset is not None and preset not in self.presets:
+            raise KitError(f"'{self.task.name}' has no preset '{preset}'" + nearest(preset, list(self.presets)))
+        recipe = self.override(*self.presets[preset]) if preset else self
+        recipe = recipe.override(*(settings or []))
+        return recipe if seed is None else recipe.override(*(f"{name}.seed={seed}" for name in recipe.members))
+
+    def load(self, folder: Path, cache: Path | None = None) -> Table:
+        """The competition's rows.
+
+        Args:
+            folder: where train.csv, test.csv and sample_submission.csv (or the same zipped) lie.
+            cache: where what is computed once is kept.
+        """
+        train, test, sample = (first_of(folder, name) for name in FILES)
+        if train is None:
+            raise KitError(f"{folder}: train.csv is missing")
+        return read_table(self.task, train, test, sample, cache)
+
+    def write_sample(self, folder: Path) -> None:
+        """Writes the embedded sample's files into `folder`, where the recipe has one."""
+        raise KitError(f"'{self.task.name}' has no embedded sample; put its files into {folder}")
+
+
+def first_of(folder: Path, name: str) -> Path | None:
+    """`name` in `folder`, plain or zipped, or None."""
+    paths = (folder / name, folder / f"{name}.zip")
+    return next((p for p in paths if p.is_file()), None)
+
+
+def data_root() -> Path:
+    """Folder that holds a folder of files for each competition: $KIT_DATA, else data/."""
+    return Path(os.environ.get("KIT_DATA", "data"))
+
+
+def find_data(task: Task) -> Path | None:
+    """The folder with a competition's files: below $KIT_DATA, or wherever /kaggle/input has them; None if nowhere.
+
+    On Kaggle a folder is taken by what it holds, a train file with the task's columns, whatever it is called; where
+    several fit, one whose path names the competition.
+    """
+    folder = data_root() / task.name
+    if first_of(folder, "train.csv"):
+        return folder
+    mounted = Path(os.environ.get("KIT_KAGGLE_INPUT", "/kaggle/input"))
+    found = sorted({p.parent for pattern in ("train.csv", "train.csv.zip") for p in mounted.rglob(pattern)})
+    fitting = [p for p in found if _has_columns(first_of(p, "train.csv"), task)]
+    named = [p for p in fitting if any(word and word in str(p) for word in (task.slug, task.name))]
+    return next(iter(named or fitting), None)
+
+
+def _has_columns(path: Path | None, task: Task) -> bool:
+    try:
+        header = pd.read_csv(path, nrows=0).columns if path else []
+    except (ValueError, OSError):
+        return False  # another competition's file may be anything
+    return {task.id, *task.targets, *task.inputs} <= set(header)

@@ -1,0 +1,215 @@
+"""Spec: the frozen, typed settings object that everything configurable derives from."""
+
+import difflib
+import hashlib
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Self
+
+import pydantic
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
+from pydantic.fields import FieldInfo
+
+__all__ = ["KitError", "Option", "Spec", "SerializeAsAny", "nearest"]
+
+
+class KitError(Exception):
+    """What a person did wrong, in one sentence that names the offender and the nearest right thing.
+
+    The command line prints the sentence on standard error and exits with 2; no traceback is shown.
+    """
+
+
+class Option(NamedTuple):
+    """One knob of a spec, as `make options` prints it."""
+
+    name: str
+    type: str
+    value: Any
+    range: str
+    description: str
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """The clause '; did you mean …?', or the list of what is known where nothing is near."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if not close:  # a typing slip in the last part of a dotted name is still near
+        tails = {k.rsplit(".", 1)[-1]: k for k in reversed(known)}
+        close = [tails[t] for t in difflib.get_close_matches(name.rsplit(".", 1)[-1], tails, n=1, cutoff=0.6)]
+    return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
+
+
+class Spec(BaseModel):
+    """Frozen settings: hashable, comparable, round-trips through JSON, refuses unknown names and bad values.
+
+    Fields are the knobs; `pydantic.Field(default, ge=…, description=…)` gives range and one-line description.
+    Raise `version` when the code behind a spec changes its results: cached work of the old code is then not reused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    version: ClassVar[int] = 1
+
+    def __init__(self, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise KitError(_sentence(type(self), error)) from None
+
+    # ---- overriding ----------------------------------------------------------------------------
+
+    def override(self, *settings: str) -> Self:
+        """A copy with `name=value` settings applied, left to right.
+
+        A name is an exact dotted name (`minilm.lr`), or a tail of exactly one of them (`lr`).
+        Values are cast and checked by the field's own type; `none` stands for None, commas separate the items of a tuple.
+
+        Raises:
+            KitError: unknown or ambiguous name, or a value that its field refuses.
+        """
+        spec = self
+        for setting in settings:
+            name, found, value = setting.partition("=")
+            if not found:
+                raise KitError(f"setting '{setting}' is not of the form name=value")
+            spec = spec._replace(spec._resolve(name.strip()).split("."), value.strip())
+        return spec
+
+    def _resolve(self, name: str) -> str:
+        names = [path for path, *_ in self._leaves()]
+        if name in names:
+            return name
+        tails = [n for n in names if n.endswith("." + name)]
+        if len(tails) > 1:
+            raise KitError(f"setting '{name}' is ambiguous: {', '.join(tails)}")
+        if not tails:
+            raise KitError(f"unknown setting '{name}'" + nearest(name, names))
+        return tails[0]
+
+    def _replace(self, path: list[str], text: str) -> Self:
+        head, rest = path[0], path[1:]
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        if rest:
+            fields[head] = fields[head]._replace(rest, text)
+            return type(self)(**fields)
+        fields[head] = _parse(text)
+        try:
+            return type(self)(**fields)
+        except KitError:
+            fields[head] = text  # the field may want the very text: name=1e3, id=007
+            return type(self)(**fields)
+
+    def _leaves(self, prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Spec):
+                yield from value._leaves(f"{prefix}{name}.")
+            elif info.init is not False:
+                yield prefix + name, info, value
+
+    def options(self) -> list[Option]:
+        """Every knob, nested ones by dotted name, in the order of declaration."""
+        return [
+            Option(path, _type_name(info), value, _range(info), info.description or "")
+            for path, info, value in self._leaves()
+        ]
+
+    def diff(self, other: "Spec") -> dict[str, tuple[Any, Any]]:
+        """Knobs whose values differ: dotted name → (mine, the other's); absent ones are None."""
+        mine, theirs = ({p: v for p, _, v in s._leaves()} for s in (self, other))
+        names = list(dict.fromkeys([*mine, *theirs]))
+        return {n: (mine.get(n), theirs.get(n)) for n in names if mine.get(n) != theirs.get(n)}
+
+    # ---- identity ------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        """JSON-ready dict with the class and version of every nested spec; `Spec.load` reads it back."""
+        fields = {name: _plain(getattr(self, name)) for name in sorted(type(self).model_fields)}
+        return {"class": f"{type(self).__module__}:{type(self).__qualname__}", "version": self.version, **fields}
+
+    @staticmethod
+    def load(dumped: dict[str, Any]) -> "Spec":
+        """The spec that `dump` described.
+
+        Raises:
+            KitError: the class is not a Spec, or its fields refuse the values.
+        """
+        fields = {k: _revive(v) for k, v in dumped.items() if k not in ("class", "version")}
+        module, _, name = dumped["class"].partition(":")
+        cls: Any = importlib.import_module(module)
+        for part in name.split("."):
+            cls = getattr(cls, part)
+        if not (isinstance(cls, type) and issubclass(cls, Spec)):
+            raise KitError(f"'{dumped['class']}' is not a Spec")
+        return cls(**fields)
+
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that change with the class, its version and any setting, and with nothing else."""
+        return digest(self.dump())
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-ready value in canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.dump()
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if hasattr(value, "item"):  # numpy scalars
+        return value.item()
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
+
+
+def _revive(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Spec.load(value) if "class" in value else {k: _revive(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return tuple(_revive(v) for v in value)
+    return value
+
+
+def _parse(text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if "," in text:
+        return tuple(_parse(part.strip()) for part in text.split(","))
+    return text
+
+
+def _type_name(info: FieldInfo) -> str:
+    kind = info.annotation
+    return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind).replace("typing.", "")
+
+
+def _range(info: FieldInfo) -> str:
+    signs = {Ge: "≥ {0.ge}", Gt: "> {0.gt}", Le: "≤ {0.le}", Lt: "< {0.lt}"}
+    return ", ".join(sign.format(m) for m in info.metadata for kind, sign in signs.items() if isinstance(m, kind))
+
+
+def _sentence(cls: type[Spec], error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{cls.__name__} has no setting '{where}'" + nearest(where, list(cls.model_fields))
+    if first["type"] == "value_error":  # a validator's own sentence
+        return f"{cls.__name__}: " + first["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    return f"{cls.__name__}.{where}{shown}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+# pydantic's own name for "any subclass of this spec may stand here"
+validator = pydantic.model_validator

@@ -1,0 +1,222 @@
+"""Table: a competition's files, read and refused where they would hurt later."""
+
+import csv
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kit.data import Rows, Source, Task
+from kit.spec import KitError, digest, nearest
+
+# What counts as missing in columns that are not text. In a text column only the empty field is: "None" is a word.
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "None", "-nan", "-NaN"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Validated rows of a competition.
+
+    Attributes:
+        task: the competition's facts.
+        train: id, inputs, aside and target columns, one row each.
+        test: the same without targets; empty where there is none.
+        sample: sample_submission as it came, or None.
+        cache: folder for what is computed once, or None for memory only.
+        notes: what was mended, one sentence each, to be told.
+        names: what the three files are called in error sentences.
+    """
+
+    task: Task
+    train: pd.DataFrame
+    test: pd.DataFrame
+    sample: pd.DataFrame | None = None
+    cache: Path | None = None
+    notes: tuple[str, ...] = ()
+    names: tuple[str, str, str] = ("train.csv", "test.csv", "sample_submission.csv")
+
+    def __post_init__(self) -> None:
+        _check(self)
+        notes = list(self.notes)
+        for frame, attribute in ((self.train, "train"), (self.test, "test")):
+            empty = {c: int(frame[c].isna().sum()) for c in self.task.text if frame[c].isna().any()}
+            if empty:
+                filled = frame.assign(**{c: frame[c].fillna("") for c in empty})
+                object.__setattr__(self, attribute, filled)
+                name = self.names[0 if attribute == "train" else 1]
+                notes += [f"{name}: {count} missing texts in '{c}' count as empty" for c, count in empty.items()]
+        object.__setattr__(self, "notes", tuple(notes))
+
+    @property
+    def inputs(self) -> list[str]:
+        """Columns that members see."""
+        hidden = {self.task.id, *self.task.targets, *self.task.aside}
+        return list(self.task.inputs) or [c for c in self.train.columns if c not in hidden]
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """(n, targets) float64 labels; class indices (n, 1) for a multiclass task."""
+        if self.task.kind == "multiclass":
+            index = {label: i for i, label in enumerate(self.task.classes)}
+            return self.train[self.task.targets[0]].map(index).to_numpy(dtype=np.float64)[:, None]
+        return self.train[list(self.task.targets)].to_numpy(dtype=np.float64)
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes with any value of train or test."""
+        parts = [pd.util.hash_pandas_object(f, index=False).to_numpy().tobytes() for f in (self.train, self.test)]
+        return digest([list(self.train.columns), list(self.test.columns), *(p.hex() for p in parts)])
+
+    @cached_property
+    def source(self) -> Source:
+        """All rows without labels, train rows first."""
+        return Source(pd.concat([self.train[self.inputs], self.test[self.inputs]]), self.cache)
+
+    def rows(self, at: np.ndarray) -> Rows:
+        """Train rows at these positions, with their labels."""
+        return Rows(self.task, self.source, np.asarray(at), self.y[at])
+
+    @property
+    def test_rows(self) -> Rows:
+        return Rows(self.task, self.source, len(self.train) + np.arange(len(self.test)))
+
+    def subset(self, n: int, seed: int = 0) -> "Table":
+        """At most `n` random train rows and `n` test rows, in their old order."""
+        rng = np.random.default_rng(seed)
+        train, test = (
+            f.iloc[np.sort(rng.permutation(len(f))[:n])].reset_index(drop=True) for f in (self.train, self.test)
+        )
+        sample = self.sample
+        if sample is not None:
+            sample = sample[sample[self.task.id].isin(test[self.task.id])].reset_index(drop=True)
+        return replace(self, train=train, test=test, sample=sample, notes=())
+
+
+def read_table(task: Task, train: Path, test: Path | None, sample: Path | None, cache: Path | None = None) -> Table:
+    """Reads and checks the three CSV files of a competition; ids are strings as they stand in the file.
+
+    Raises:
+        KitError: one sentence that names file, column and ids, and the nearest right thing.
+    """
+    frame = read_csv(train, task)
+    other = read_csv(test, task) if test else frame.drop(columns=[*task.targets], errors="ignore").iloc[:0]
+    names = (train.name, test.name if test else "test.csv", sample.name if sample else "sample_submission.csv")
+    return Table(task, frame, other, read_csv(sample, task) if sample else None, cache, (), names)
+
+
+def read_csv(path: Path, task: Task) -> pd.DataFrame:
+    """One CSV (or zipped CSV) with ids and texts as strings."""
+    try:
+        header = pd.read_csv(path, nrows=0, dtype=str).columns.tolist()
+        _refuse_delimiter(path, header)
+        missing = {c: [""] if c in task.text else MISSING for c in header if c != task.id}
+        types = {c: str for c in header if c == task.id or c in task.text}
+        frame = pd.read_csv(path, dtype=types, na_values=missing, keep_default_na=False, low_memory=False)
+    except pd.errors.EmptyDataError:
+        raise KitError(f"{path.name}: the file is empty") from None
+    except UnicodeDecodeError as error:
+        raise KitError(f"{path.name}: not UTF-8 text: byte {error.object[error.start]:#04x} cannot be read; "
+                       "save the file as UTF-8") from None  # fmt: skip
+    except pd.errors.ParserError as error:
+        raise KitError(f"{path.name}: not a whole CSV file: {str(error).strip().splitlines()[-1]}") from None
+    except zipfile.BadZipFile:
+        raise KitError(f"{path.name}: not a whole zip file; fetch it again") from None
+    if frame.empty:
+        raise KitError(f"{path.name}: the file has a header but no rows")
+    return frame
+
+
+def _refuse_delimiter(path: Path, header: list[str]) -> None:
+    if len(header) > 1:
+        return
+    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if header and sign in header[0]:
+            columns = next(csv.reader(header, delimiter=sign))
+            raise KitError(f"{path.name}: separated by {name}, not commas; its columns seem to be: {_some(columns)}")
+
+
+def _some(values: Iterable[object], most: int = 5) -> str:
+    shown = [str(v) for v in values]
+    return ", ".join(shown[:most]) + (f" … ({len(shown)})" if len(shown) > most else "")
+
+
+def _check(table: Table) -> None:
+    """Refuses what would hurt later, most basic fault first."""
+    task, (train_name, test_name, sample_name) = table.task, table.names
+    _check_columns(task, train_name, table.train, [task.id, *task.inputs, *task.text, *task.aside, *task.targets])
+    if task.inputs:
+        _refuse_extra(train_name, table.train, [task.id, *task.inputs, *task.aside, *task.targets])
+    if targets := [c for c in task.targets if c in table.test.columns]:
+        raise KitError(f"{test_name}: holds the target '{targets[0]}', which a test file must not; remove the column")
+    wanted = [c for c in table.train.columns if c not in task.targets]
+    _check_columns(task, test_name, table.test, wanted)
+    _refuse_extra(test_name, table.test, wanted)
+    for name, frame in ((train_name, table.train), (test_name, table.test)):
+        _check_ids(task, name, frame)
+    if both := sorted(set(table.train[task.id]) & set(table.test[task.id])):
+        raise KitError(f"{test_name}: {_count(both, 'id')} also in {train_name}: {_some(both, 3)}")
+    _check_labels(table)
+    if table.sample is not None:
+        _check_sample(table, sample_name, test_name)
+
+
+def _check_columns(task: Task, name: str, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in frame.columns:
+            raise KitError(f"{name}: column '{column}' is missing; it has: {_some(frame.columns, 12)}")
+    if twice := [c.rsplit(".", 1)[0] for c in frame.columns if c.endswith(".1") and c[:-2] in frame.columns]:
+        raise KitError(f"{name}: column '{twice[0]}' occurs twice")
+
+
+def _refuse_extra(name: str, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
+    if extra := [c for c in frame.columns if c not in wanted]:
+        known = list(dict.fromkeys(wanted))
+        raise KitError(f"{name}: column '{extra[0]}' is not expected{nearest(extra[0], known)}")
+
+
+def _check_ids(task: Task, name: str, frame: pd.DataFrame) -> None:
+    ids = frame[task.id]
+    if blank := int((ids.isna() | (ids == "")).sum()):
+        raise KitError(f"{name}: {blank} rows have no id in column '{task.id}'")
+    if twice := ids[ids.duplicated()].drop_duplicates().tolist():
+        raise KitError(f"{name}: {_count(twice, 'id')} twice or more: {_some(twice, 3)}")
+
+
+def _check_labels(table: Table) -> None:
+    task, name = table.task, table.names[0]
+    for column in task.targets:
+        labels = table.train[column]
+        if task.kind == "multiclass":
+            bad = ~labels.isin(task.classes)
+            allowed = f"one of {_some(task.classes)}"
+        else:
+            numbers = pd.to_numeric(labels, errors="coerce")
+            bad = ~np.isfinite(numbers) if task.kind == "regression" else ~numbers.isin([0, 1])
+            allowed = "a finite number" if task.kind == "regression" else "0 or 1"
+        if bad.any():
+            first = table.train.loc[bad, task.id].iloc[0]
+            shown = labels[bad].iloc[0]
+            raise KitError(
+                f"{name}: {int(bad.sum())} labels of '{column}' are not {allowed}, as a {task.kind} task needs: "
+                f"{shown!r} at id {first}"
+            )
+
+
+def _check_sample(table: Table, sample_name: str, test_name: str) -> None:
+    task, sample = table.task, table.sample
+    assert sample is not None
+    _check_columns(task, sample_name, sample, [task.id])
+    _check_ids(task, sample_name, sample)
+    asked, known = set(sample[task.id]), set(table.test[task.id])
+    if lost := sorted(asked - known):
+        raise KitError(f"{test_name}: {_count(lost, 'id')} in {sample_name} but not here: {_some(lost, 3)}")
+    if extra := sorted(known - asked):
+        raise KitError(f"{sample_name}: {_count(extra, 'id')} in {test_name} but not here: {_some(extra, 3)}")
+
+
+def _count(values: Sequence[object], noun: str) -> str:
+    return f"1 {noun} occurs" if len(values) == 1 else f"{len(values)} {noun}s occur"
