@@ -1,6 +1,6 @@
 """Peak memory of Linear and NBSVM, one fit and prediction each, on 160,000 made-up comments: must stay below 6 GiB.
 
-    python benchmarks/linear_memory.py [--rows N]
+python benchmarks/linear_memory.py [--rows N]
 """
 
 import argparse
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from competitions.toxic.sample import comments
 from kit.data import Rows, Source, Task
@@ -23,9 +24,10 @@ TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=160_000)
-    frame = comments(parser.parse_args().rows, seed=0)
+    made = list(comments(parser.parse_args().rows, seed=0))
+    frame, y = pd.DataFrame({"comment_text": [c.text for c in made]}), np.array([c.labels for c in made], float)
+    del made
     task = Task(name="toxic", kind="multilabel", targets=TARGETS, text=("comment_text",), metric=mean_roc_auc)
-    y = frame[list(TARGETS)].to_numpy(np.float64)
     print(f"{len(frame)} comments of {frame['comment_text'].str.len().mean():.0f} characters on average", flush=True)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -34,7 +36,9 @@ def main() -> None:
         for member in (Linear(), NBSVM()):
             member.fit(train, valid, Path(folder)).predict(valid)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
-            print(f"{type(member).__name__}: {time.perf_counter() - start:.0f} s so far, peak {peak:.2f} GiB", flush=True)
+            print(
+                f"{type(member).__name__}: {time.perf_counter() - start:.0f} s so far, peak {peak:.2f} GiB", flush=True
+            )
     if peak > LIMIT:
         raise SystemExit(f"peak memory {peak:.2f} GiB is above {LIMIT:.0f} GiB")
 

@@ -1,8 +1,9 @@
 """Linear and NBSVM over 5 folds against scikit-learn pipelines of the same settings: seconds and mean column AUC.
 
-    KIT_DATA=data python benchmarks/linear_speed.py [--rows N]
+    KIT_DATA=data python benchmarks/linear_speed.py [--rows N] [--tol 1e-4]
 
-Our time holds everything from raw text on, with nothing counted ahead.
+Our time holds everything from raw text on, with nothing counted ahead. At scikit-learn's own tolerance (1e-4) its rare
+targets stop short of the optimum, which shows as a difference of AUC; `--tol 1e-6` brings both to the same optimum.
 """
 
 import argparse
@@ -50,10 +51,10 @@ def vectorizer(spec: Tfidf) -> TfidfVectorizer:
     return TfidfVectorizer(**{name: getattr(spec, name) for name in Tfidf.model_fields})
 
 
-def reference(member: Linear | NBSVM) -> Pipeline:
+def reference(member: Linear | NBSVM, tol: float) -> Pipeline:
     """The member as scikit-learn users write it."""
     union = FeatureUnion([(spec.analyzer, vectorizer(spec)) for spec in views(member)])
-    model = LogisticRegression(C=member.C, max_iter=1000)
+    model = LogisticRegression(C=member.C, tol=tol, max_iter=1000)
     if isinstance(member, NBSVM):
         model = Pipeline([("ratio", LogCountRatio(member.alpha)), ("logistic", model)])
     return Pipeline([("tfidf", union), ("targets", OneVsRestClassifier(model))])
@@ -65,11 +66,17 @@ def timed(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
     return time.perf_counter() - start, result
 
 
+def report(name: str, fast: float, slow: float) -> str:
+    return f"{name:7} kit {fast:6.1f} s, scikit-learn {slow:6.1f} s, {slow / fast:4.1f} times faster;"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, help="only the first rows")
+    parser.add_argument("--tol", type=float, default=1e-4, help="of scikit-learn's logistic regression")
+    args = parser.parse_args()
     path = Path(os.environ.get("KIT_DATA", "data")) / "toxic" / "train.csv"
-    frame = pd.read_csv(path, nrows=parser.parse_args().rows)
+    frame = pd.read_csv(path, nrows=args.rows)
     texts, y = frame["comment_text"].fillna("").tolist(), frame[list(TARGETS)].to_numpy(np.float64)
     folds = list(MultilabelStratifiedKFold(5, shuffle=True, random_state=0).split(y, y))
     totals = np.zeros(2)
@@ -84,14 +91,15 @@ def main() -> None:
             return oof
 
         def theirs(member: Linear | NBSVM = member) -> np.ndarray:
-            return cross_val_predict(reference(member), texts, y.astype(int), cv=folds, method="predict_proba")
+            return cross_val_predict(
+                reference(member, args.tol), texts, y.astype(int), cv=folds, method="predict_proba"
+            )
 
         (fast, p), (slow, q) = timed(ours), timed(theirs)
         totals += fast, slow
         a, b = mean_roc_auc(y, p), mean_roc_auc(y, q)
-        print(f"{type(member).__name__:7} kit {fast:6.1f} s, scikit-learn {slow:6.1f} s, {slow / fast:4.1f} times faster; "
-              f"AUC {a:.5f}, {b:.5f}, difference {a - b:+.5f}", flush=True)  # fmt: skip
-    print(f"{'total':7} kit {totals[0]:6.1f} s, scikit-learn {totals[1]:6.1f} s, {totals[1] / totals[0]:4.1f} times faster")
+        print(report(type(member).__name__, fast, slow), f"AUC {a:.5f}, {b:.5f}, difference {a - b:+.5f}", flush=True)
+    print(report("total", *totals))
 
 
 if __name__ == "__main__":

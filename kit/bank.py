@@ -1,15 +1,15 @@
 """The bank: a folder of finished folds, where existence means done.
 
-    runs/toxic/linear-3f9a2c1d/spec.json                    what the folder's key was made of
-                               fold0/valid.npy test.npy score.json sums.json model/
-                               fold1.part/                  under way, interrupted or failed
-                               fold1.lock                   held by the process that works on it
+runs/toxic/linear-3f9a2c1d/spec.json                    what the folder's key was made of
+                           fold0/valid.npy test.npy score.json sums.json model/
+                           fold1.part/                  under way, interrupted or failed
+                           fold1.lock                   held by the process that works on it
 """
 
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,9 @@ import numpy as np
 from kit.files import checksum, lock, read_json, remove, rename_whole, write_array, write_json, write_text
 from kit.spec import digest
 
-State = Literal["done", "busy", "failed", "part", "absent"]
+State = Literal["done", "damaged", "busy", "failed", "part", "absent"]
+SUMMED = ("valid.npy", "test.npy", "score.json")  # the files whose checksums are kept
+LOOK = 0.5  # seconds to wait for a lock that may only be held by someone who looks whether it is held
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,15 @@ class Fold:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The folds of one member with certain settings on certain rows and folds."""
+    """The folds of one member with certain settings on certain rows and folds. Only `work` writes.
+
+    Attributes:
+        folder: where they lie.
+        identity: what its key is made of, written into spec.json.
+    """
 
     folder: Path
+    identity: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, root: Path, name: str, identity: dict[str, Any]) -> "Shelf":
@@ -51,55 +59,66 @@ class Shelf:
             name: the member's name in the recipe.
             identity: JSON-ready; all that the predictions depend on. Its digest is the key in the folder's name.
         """
-        shelf = cls(root / f"{name}-{digest(identity)[:8]}")
-        if not (shelf.folder / "spec.json").exists():
-            write_json(shelf.folder / "spec.json", identity)
-        return shelf
+        return cls(root / f"{name}-{digest(identity)[:8]}", identity)
 
     def _fold(self, fold: int) -> Path:
         return self.folder / f"fold{fold}"
+
+    def _lock(self, fold: int) -> Path:
+        return self.folder / f"fold{fold}.lock"
 
     def part(self, fold: int) -> Path:
         """The folder a fold is worked on in."""
         return self.folder / f"fold{fold}.part"
 
     def state(self, fold: int) -> State:
-        """`done`, `busy` (another process holds it), `failed` (error.txt says why), `part` (interrupted) or `absent`."""
+        """How far a fold is.
+
+        `done`; `damaged`, its checksums do not hold; `busy`, another process holds it; `failed`, error.txt says why;
+        `part`, interrupted; or `absent`.
+        """
         if self._fold(fold).exists():
-            return "done"
-        with lock(self.folder / f"fold{fold}.lock") as free:
-            if not free:
-                return "busy"
+            return "damaged" if self.read(fold) is None else "done"
+        if self._lock(fold).exists():
+            with lock(self._lock(fold)) as free:
+                if not free:
+                    return "busy"
         if (self.part(fold) / "error.txt").exists():
             return "failed"
         return "part" if self.part(fold).exists() else "absent"
 
     def read(self, fold: int) -> Fold | None:
-        """A finished fold, or None where there is none; one whose checksums do not hold is put aside as `.damaged`."""
+        """A finished fold, or None where there is none or its checksums do not hold."""
         folder = self._fold(fold)
-        if not folder.exists():
-            return None
         try:
             sums = read_json(folder / "sums.json")
-            whole = all(checksum(folder / name) == wanted for name, wanted in sums.items())
-        except (OSError, ValueError):
-            whole = False
-        if not whole:
-            folder.rename(folder.with_name(f"{folder.name}.damaged-{time.time_ns()}"))
+            if any(checksum(folder / name) != sums[name] for name in SUMMED):
+                return None
+        except (OSError, ValueError, LookupError, TypeError):
             return None
         valid, test = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("valid", "test"))
         return Fold(valid, test, read_json(folder / "score.json"))
 
     @contextlib.contextmanager
     def work(self, fold: int) -> Iterator[Path | None]:
-        """Holds an unfinished fold and gives its `.part` folder; None if it is done or another process has it."""
-        with lock(self.folder / f"fold{fold}.lock") as free:
-            if not free or self._fold(fold).exists():  # it may have been finished between a look and the lock
+        """Holds an unfinished fold and gives its `.part` folder; None if it is done or another process has it.
+
+        A finished fold that is damaged is put aside, to be fitted again.
+        """
+        with lock(self._lock(fold), wait=LOOK) as free:
+            if not free or self.read(fold) is not None:  # it may have been finished between a look and the lock
                 yield None
                 return
-            self.part(fold).mkdir(parents=True, exist_ok=True)
-            (self.part(fold) / "error.txt").unlink(missing_ok=True)
-            yield self.part(fold)
+            if (folder := self._fold(fold)).exists():
+                folder.rename(folder.with_name(f"{folder.name}.damaged-{time.time_ns()}"))
+            if not (self.folder / "spec.json").exists():
+                write_json(self.folder / "spec.json", self.identity)
+            part = self.part(fold)
+            part.mkdir(exist_ok=True)
+            (part / "error.txt").unlink(missing_ok=True)
+            for stray in part.glob(".*"):  # a file that a killed process was writing
+                stray.unlink()
+            yield part
 
     def finish(self, fold: int, valid: np.ndarray, test: np.ndarray, score: dict[str, Any]) -> None:
         """Puts a fold in place, whole. To be called inside `work`."""
@@ -107,9 +126,10 @@ class Shelf:
         write_array(part / "valid.npy", valid)
         write_array(part / "test.npy", test)
         write_json(part / "score.json", score)
-        (part / "last.pt").unlink(missing_ok=True)  # only an unfinished fit needs it, and it is the largest file
-        write_json(part / "sums.json", {n: checksum(part / n) for n in ("valid.npy", "test.npy", "score.json")})
+        write_json(part / "sums.json", {name: checksum(part / name) for name in SUMMED})
         rename_whole(part, self._fold(fold))
+        # only an unfinished fit needs it, and it is the largest file
+        (self._fold(fold) / "last.pt").unlink(missing_ok=True)
 
     def fail(self, fold: int, error: str) -> None:
         """Leaves `error.txt` in the fold's `.part` folder."""

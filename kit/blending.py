@@ -63,10 +63,10 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     members = complete(run, names)
     if not members:
         return None
-    folder, task = run.root / "blend", run.table.task
-    key = digest([run.recipe.blend.dump(), [str(run.shelf(n).folder.name) for n in members], task.metric.name, submit])
-    if (kept := _kept(folder, key)) is not None:
+    if (kept := _kept(run, list(members), submit)) is not None:
         return kept
+    folder, task = run.root / "blend", run.table.task
+    (folder / "report.json").unlink(missing_ok=True)  # it vouches for the files beside it
     judged = run.plan >= 0
     y, plan = run.table.y[judged], run.plan[judged]
     predictions = np.stack([out_of_fold(run, folds)[judged] for folds in members.values()])
@@ -84,17 +84,35 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     write_array(folder / "test.npy", test)
     blended.save(folder / "weights.json")
     report = BlendReport(blended.weights, task.metric(y, oof), honest.summary() if honest else None, path, warnings)
-    facts = {"key": key, "weights": [list(w) for w in report.weights.items()], "score": report.score}
-    write_json(folder / "report.json", facts | {"summary": report.summary, "warnings": warnings, "submitted": bool(path)})
+    facts = {
+        "key": _key(run, list(members), submit),
+        "weights": [list(w) for w in report.weights.items()],
+        "score": report.score,
+    }
+    write_json(
+        folder / "report.json", facts | {"summary": report.summary, "warnings": warnings, "submitted": bool(path)}
+    )
     return report
 
 
-def _kept(folder: Path, key: str) -> BlendReport | None:
+def last_blend(run: Run) -> BlendReport | None:
+    """The blend of exactly what the bank holds now, if it was made; nothing is computed."""
+    members = complete(run, list(run.recipe.members))
+    return next((kept for submit in (True, False) if (kept := _kept(run, list(members), submit))), None)
+
+
+def _key(run: Run, names: list[str], submit: bool) -> str:
+    shelves, sample = [run.shelf(name).folder.name for name in names], run.table.sample
+    asked = None if sample is None else [list(sample.columns), digest(sample[run.table.task.id].tolist())]
+    return digest([run.recipe.blend.dump(), shelves, run.table.task.metric.name, submit, asked])
+
+
+def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
     try:
-        facts = read_json(folder / "report.json")
+        facts = read_json(run.root / "blend" / "report.json")
     except (OSError, ValueError):
         return None
-    path = folder.parent / "submission.csv" if facts["submitted"] else None
-    if facts["key"] != key or (path and not path.exists()):
+    path = run.root / "submission.csv" if facts["submitted"] else None
+    if facts["key"] != _key(run, names, submit) or (path and not path.exists()):
         return None
     return BlendReport(dict(facts["weights"]), facts["score"], facts["summary"], path, facts["warnings"])

@@ -1,5 +1,6 @@
 """Task, Source and Rows: the facts of a competition and the rows that members see."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from kit.files import lock, rename_whole
+from kit.files import lock, remove, rename_whole
 from kit.metrics import Metric
 from kit.spec import KitError, Spec, digest, validator
 
@@ -40,12 +41,16 @@ class Task(Spec):
     def _facts_agree(self) -> "Task":
         if self.kind in ("binary", "multiclass") and len(self.targets) != 1:
             raise ValueError(f"a {self.kind} task has one target, not {len(self.targets)}: {', '.join(self.targets)}")
-        if (self.kind == "multiclass") != bool(self.classes):
+        if twice := [t for i, t in enumerate(self.targets) if t in self.targets[:i]]:
+            raise ValueError(f"target '{twice[0]}' is named twice")
+        if (self.kind == "multiclass") != (len(set(self.classes)) > 1):
             raise ValueError("classes belong to a multiclass task, and such a task names at least two of them")
         if clash := set(self.targets) & {self.id, *self.inputs, *self.text, *self.aside}:
             raise ValueError(f"target '{sorted(clash)[0]}' is also an input, aside, or the id")
         if self.inputs and (lost := set(self.text) - set(self.inputs)):
             raise ValueError(f"text column '{sorted(lost)[0]}' is not among the inputs")
+        if seen := set(self.aside) & {*self.inputs, *self.text}:
+            raise ValueError(f"column '{sorted(seen)[0]}' is aside, which members do not see, and also an input")
         return self
 
     @property
@@ -71,8 +76,10 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
+        if self._name:
+            return self._name
         hashes = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
-        return self._name or digest([list(self.frame.columns), hashes.tobytes().hex()])
+        return digest([list(self.frame.columns), hashes.tobytes().hex()])
 
     def once(self, name: str, compute: Callable[[pd.DataFrame], Arrays]) -> Arrays:
         """What `compute` makes of all rows, made once for all folds, members and processes.
@@ -94,10 +101,11 @@ class Source:
         assert self.folder is not None
         folder = self.folder / self.digest[:16] / name
         if not folder.exists():
-            with lock(folder.with_name(name + ".lock"), wait=True):
+            with lock(folder.with_name(name + ".lock"), wait=math.inf):
                 if not folder.exists():  # another process may have made it while this one waited
                     part = folder.with_name(name + ".part")
-                    part.mkdir(parents=True, exist_ok=True)
+                    remove(part)  # what a killed process left
+                    part.mkdir(parents=True)
                     for key, array in compute(self.frame).items():
                         np.save(part / f"{key}.npy", array, allow_pickle=False)
                     rename_whole(part, folder)
@@ -123,7 +131,8 @@ class Rows:
     @classmethod
     def of(cls, task: Task, frame: pd.DataFrame, y: np.ndarray | None = None) -> "Rows":
         """Rows from a plain frame, for a notebook or a kernel; nothing is kept on disk."""
-        names = list(task.inputs) or [c for c in frame.columns if c != task.id and c not in task.targets]
+        hidden = {task.id, *task.targets, *task.aside}
+        names = list(task.inputs) or [c for c in frame.columns if c not in hidden]
         if missing := [name for name in names if name not in frame.columns]:
             raise KitError(f"frame: column '{missing[0]}' is missing; it has: {', '.join(map(str, frame.columns))}")
         labels = None if y is None else np.asarray(y, dtype=np.float64).reshape(len(frame), -1)
@@ -158,5 +167,5 @@ def join_text(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """One string a row of `frame`: its text columns joined by a blank line, missing ones empty."""
     if not columns:
         raise KitError("the task names no text column; set Task.text to the columns that hold text")
-    parts = [frame[name].fillna("").astype(str).tolist() for name in columns]
+    parts = [frame[name].astype(object).fillna("").astype(str).tolist() for name in columns]
     return parts[0] if len(parts) == 1 else ["\n\n".join(p for p in row if p) for row in zip(*parts, strict=True)]

@@ -3,9 +3,13 @@
 import importlib.util
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from typing import TypeVar
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from typing import TypeAlias, TypeVar
 
 from kit.spec import KitError, nearest
 
@@ -15,7 +19,10 @@ O = TypeVar("O")  # noqa: E741
 NAMES = ["inline", "processes:2", "ray", "ray:ADDRESS"]
 
 
-def execute(jobs: Sequence[J], work: Callable[[J], O], on: str = "inline") -> Iterator[tuple[J, O | BaseException]]:
+Outcomes: TypeAlias = Generator[tuple[J, O | BaseException], None, None]
+
+
+def execute(jobs: Sequence[J], work: Callable[[J], O], on: str = "inline") -> Outcomes[J, O]:
     """Does the jobs and gives each with its outcome as it ends; an exception in a job is its outcome, not raised.
 
     Args:
@@ -27,17 +34,26 @@ def execute(jobs: Sequence[J], work: Callable[[J], O], on: str = "inline") -> It
     Raises:
         KitError: no executor is called that, or its package is missing.
     """
+    check_executor(on)
     kind, _, rest = on.partition(":")
-    if kind == "inline" and not rest:
+    if kind == "inline":
         return _inline(jobs, work)
-    if kind == "processes" and (not rest or rest.isdigit() and int(rest) > 0):
+    if kind == "processes":
         return _processes(jobs, work, int(rest or os.cpu_count() or 1))
-    if kind == "ray":
-        return _ray(jobs, work, rest)
-    raise KitError(f"on={on}: no such executor" + nearest(on, NAMES))
+    return _ray(jobs, work, rest)
 
 
-def _inline(jobs: Sequence[J], work: Callable[[J], O]) -> Iterator[tuple[J, O | BaseException]]:
+def check_executor(on: str) -> None:
+    """Refuses, with a KitError, an executor that there is not."""
+    kind, _, rest = on.partition(":")
+    known = {"inline": not rest, "processes": not rest or (rest.isdecimal() and int(rest) > 0), "ray": True}
+    if not known.get(kind):
+        raise KitError(f"on={on}: no such executor" + nearest(on, NAMES))
+    if kind == "ray" and importlib.util.find_spec("ray") is None:
+        raise KitError("on=ray needs the extra 'ray': pip install 'kit[ray]'")
+
+
+def _inline(jobs: Sequence[J], work: Callable[[J], O]) -> Outcomes[J, O]:
     for job in jobs:
         try:
             outcome: O | BaseException = work(job)
@@ -46,19 +62,34 @@ def _inline(jobs: Sequence[J], work: Callable[[J], O]) -> Iterator[tuple[J, O | 
         yield job, outcome
 
 
-def _quiet_worker() -> None:
-    """Ctrl-C reaches every process of the terminal; workers leave it to the parent, which ends them."""
-    import signal
-
+def _worker() -> None:
+    """Ctrl-C reaches every process of the terminal; workers leave it to the parent, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
 
 
-def _processes(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Iterator[tuple[J, O | BaseException]]:
-    # Every worker has the same number of threads as an inline run would have, for the same bits. They outnumber the
-    # cores, so a thread that waits must sleep: spinning ones would keep the cores from those that work.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+def _follow_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()  # returns when the parent has ended, even by signal 9, which lets it tell nobody
+        os._exit(1)
+
+
+def _processes(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Outcomes[J, O]:
+    fallen = []
+    with closing(_pool(jobs, work, count)) as ended:
+        for job, outcome in ended:
+            if isinstance(outcome, BrokenProcessPool) and len(jobs) > 1:
+                fallen.append(job)
+            else:
+                yield job, outcome
+    for job in fallen:  # a worker that dies takes the others' jobs with it; alone, a job shows whether it was the one
+        yield from _pool([job], work, 1)
+
+
+def _pool(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Outcomes[J, O]:
+    # Every worker has as many threads as an inline run would have, for the same bits; see kit.threads.
     context = multiprocessing.get_context("spawn")  # forking a process that has started threads may hang
-    pool = ProcessPoolExecutor(min(count, max(1, len(jobs))), context, _quiet_worker)
+    pool = ProcessPoolExecutor(min(count, max(1, len(jobs))), context, _worker)
     try:
         futures = {pool.submit(work, job): job for job in jobs}
         left = set(futures)
@@ -74,16 +105,14 @@ def _processes(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Iterato
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ray(jobs: Sequence[J], work: Callable[[J], O], address: str) -> Iterator[tuple[J, O | BaseException]]:
-    if importlib.util.find_spec("ray") is None:
-        raise KitError("on=ray needs the extra 'ray': pip install 'kit[ray]'")
+def _ray(jobs: Sequence[J], work: Callable[[J], O], address: str) -> Outcomes[J, O]:
     import ray
 
     mine = not ray.is_initialized()
     if mine:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         paths = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])
-        environment = {"env_vars": {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}}
+        environment = {"env_vars": {"PYTHONPATH": paths}}
         ray.init(address=address or None, runtime_env=environment, log_to_driver=False, include_dashboard=False)
     try:
         gpus = 1 if ray.cluster_resources().get("GPU") else 0

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -81,15 +82,15 @@ def checksum(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def lock(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Holds the lock file `path` for the block; gives False at once where another process has it and `wait` is off.
+def lock(path: Path, wait: float = 0) -> Iterator[bool]:
+    """Holds the lock file `path` for the block; gives False where another has it for longer than `wait` seconds.
 
     The operating system drops the lock when its process ends, however it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(path)
     try:
-        held.acquire(timeout=-1 if wait else 0)
+        held.acquire(timeout=-1 if math.isinf(wait) else wait, poll_interval=0.02)
     except Timeout:
         yield False
         return

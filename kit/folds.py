@@ -1,9 +1,8 @@
 """Folds: one number per row that says in which fold the row is judged."""
 
 import hashlib
-import unicodedata
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -24,14 +23,14 @@ class Folds(Spec):
         Args:
             frame: the n rows; only the columns that the settings name are read.
             y: (n,) or (n, targets) labels.
-            duplicates: (n,) integers, equal for rows that are duplicates (`duplicate_groups`); None where none are.
+            duplicates: (n,) integers, equal for rows that are duplicates (`kit.duplicates`); None where none are.
 
         Raises:
             KitError: a column is missing or has gaps, or rows, classes, groups or times are too few for the folds.
         """
 
     def split(self, plan: np.ndarray, fold: int, frame: pd.DataFrame | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the rows to train on and of those judged in `fold`; only a gap in time reads the planned frame."""
+        """Positions of rows to train on and of rows judged in `fold`; only a gap in time reads the planned frame."""
         if fold not in (known := fold_numbers(plan)):
             raise KitError(f"fold {fold} does not exist; there are: {', '.join(map(str, known))}")
         train = np.flatnonzero(self._trained(plan, fold, frame))
@@ -51,7 +50,7 @@ class Drawn(Folds):
     keep_duplicates_together: bool = Field(True, description="judge exact duplicates in one fold")
 
     def plan(self, frame: pd.DataFrame, y: np.ndarray, duplicates: np.ndarray | None = None) -> np.ndarray:
-        """See `Folds.plan`. The first row of each set of duplicates is placed by its own label; the others follow it."""
+        """See `Folds.plan`. The first of each set of duplicates is placed by its own label; the others follow it."""
         y = _per_row(y, frame, "labels")
         _, first, same = np.unique(self._together(frame, duplicates), return_index=True, return_inverse=True)
         if len(first) < self.n:
@@ -82,7 +81,7 @@ class Stratified(Drawn):
 
 
 class Multilabel(Drawn):
-    """Every fold gets the same share of each label (Sechidis, Tsoumakas & Vlahavas 2011); soft ones are yes from 0.5 on.
+    """Every fold gets the same share of each label (Sechidis, Tsoumakas & Vlahavas 2011); soft ones: yes from 0.5.
 
     A label with fewer positive rows than folds is absent from some folds: no error, for there `metrics.unjudged` tells.
     """
@@ -145,7 +144,8 @@ class StratifiedGrouped(Grouped):
 class Timed(Folds):
     """Train on the past, judge the future: `n` blocks in the order of time, as even in rows as equal times allow.
 
-    Rows before the first block are never judged; rows of one time are never parted. Duplicates stay where time put them.
+    Rows before the first block are never judged; rows of one time are never parted. Duplicates stay where time put
+    them.
     """
 
     n: int = Field(5, ge=2, le=1000, description="number of judged blocks")
@@ -205,7 +205,7 @@ class Timed(Folds):
 
 
 class Column(Folds):
-    """Your own fold numbers; -1 is trained on and never judged, so 0 and -1 make a plain hold-out. Duplicates stay put."""
+    """Your own fold numbers; -1 is trained on, never judged: 0 and -1 make a plain hold-out. Duplicates stay put."""
 
     column: str = Field(description="column of fold numbers, whole, from -1 on")
 
@@ -232,29 +232,10 @@ def plan_digest(plan: np.ndarray) -> str:
     return hashlib.sha256(plan.astype("<i2").tobytes()).hexdigest()
 
 
-def duplicate_groups(frame: pd.DataFrame, columns: Sequence[str], text: Sequence[str] = ()) -> np.ndarray:
-    """Numbers (n,) int64 from 0, equal for rows that are equal in all of `columns` and `text`.
-
-    The columns in `text` are compared after NFKC, case folding and joining of white space. Missing equals missing, and
-    missing text equals empty text: no model can tell such rows apart, so rows that are empty throughout are duplicates.
-    """
-    if not (names := list(dict.fromkeys([*columns, *text]))):
-        raise KitError("folds: there is no column to find duplicates by")
-    groups = np.zeros(len(frame), dtype=np.int64)
-    for name in names:
-        values = _column(frame, name, complete=False)
-        codes, found = pd.factorize(values.fillna("").astype(str) if name in text else values)
-        if name in text:  # each different text is normalised once
-            plain = [" ".join(unicodedata.normalize("NFKC", t).casefold().split()) for t in found]
-            codes = pd.factorize(np.array(plain, dtype=object))[0][codes]
-        groups = pd.factorize(groups * (len(found) + 1) + codes + 1)[0]  # below (rows + 1)²: no overflow
-    return groups.astype(np.int64)
-
-
-def _column(frame: pd.DataFrame, name: str, complete: bool = True) -> pd.Series:
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
     if name not in frame.columns:
         raise KitError(f"folds: column '{name}' is missing" + nearest(name, [str(c) for c in frame.columns]))
-    if complete and (gaps := frame[name].isna().to_numpy()).any():
+    if (gaps := frame[name].isna().to_numpy()).any():
         raise KitError(f"folds: column '{name}' is empty in {gaps.sum()} rows, the first at position {gaps.argmax()}")
     return frame[name]
 

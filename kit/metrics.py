@@ -125,7 +125,7 @@ def _decided(y: np.ndarray, p: np.ndarray, threshold: float) -> tuple[np.ndarray
 
 
 def _auc(positive: np.ndarray, p: np.ndarray) -> float:
-    """Chance that a positive outranks a negative, ties half (Mann & Whitney 1947); (n,) bool, (n,) → nan for one class."""
+    """Chance that a positive outranks a negative, ties half (Mann & Whitney 1947); nan where there is one class."""
     order = np.argsort(p)
     ranked = p[order]
     start = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))  # of each run of equal predictions
@@ -173,7 +173,7 @@ def _accuracy(y: np.ndarray, p: np.ndarray, threshold: float) -> float:
 
 
 def _mcc(y: np.ndarray, p: np.ndarray, threshold: float) -> float:
-    """Correlation of labels and decisions, R_K for classes (Gorodkin 2004); mean over columns; 0 where one is constant."""
+    """Correlation of labels and decisions, R_K for classes (Gorodkin 2004), mean over columns; 0 for constants."""
     c = _classes(y, p)
     truth, said = _columns(*_decided(y, p, threshold)) if c is None else (c[:, None], p.argmax(axis=1)[:, None])
     return float(np.mean([_correlation(a, b) for a, b in zip(truth.T, said.T, strict=True)]))

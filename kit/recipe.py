@@ -1,8 +1,11 @@
 """Recipe: a competition's task, rows, folds and members in one class."""
 
 import os
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
+from zipfile import BadZipFile
 
 import pandas as pd
 from pydantic import Field
@@ -48,15 +51,14 @@ class Recipe(Spec):
                 raise KitError(f"'{self.task.name}' has no member '{name}'" + nearest(name, list(self.members)))
         return {n: m for n, m in self.members.items() if not wanted or n in wanted}
 
-    def configured(self, preset: str | None = None, settings: list[str] | None = None, seed: int | None = None) -> "Recipe":
-        """A copy with a preset's settings, then `settings`, then the seed of every member."""
+    def spelled(self, preset: str | None = None, settings: Sequence[str] = (), seed: int | None = None) -> list[str]:
+        """Override strings of a preset, then `settings`, then one seed for every member."""
         if preset is not None and preset not in self.presets:
             raise KitError(f"'{self.task.name}' has no preset '{preset}'" + nearest(preset, list(self.presets)))
-        recipe = self.override(*self.presets[preset]) if preset else self
-        recipe = recipe.override(*(settings or []))
-        return recipe if seed is None else recipe.override(*(f"{name}.seed={seed}" for name in recipe.members))
+        seeds = [] if seed is None else [f"{name}.seed={seed}" for name in self.members]
+        return [*(self.presets[preset] if preset else ()), *settings, *seeds]
 
-    def load(self, folder: Path, cache: Path | None = None) -> Table:
+    def load(self, folder: Path, cache: Path | None = None) -> Table:  # type: ignore[override]  # unlike Spec.load
         """The competition's rows.
 
         Args:
@@ -102,7 +104,7 @@ def find_data(task: Task) -> Path | None:
 
 def _has_columns(path: Path | None, task: Task) -> bool:
     try:
-        header = pd.read_csv(path, nrows=0).columns if path else []
-    except (ValueError, OSError):
+        header = list(pd.read_csv(path, nrows=0).columns) if path else []
+    except (ValueError, OSError, BadZipFile, zlib.error):
         return False  # another competition's file may be anything
     return {task.id, *task.targets, *task.inputs} <= set(header)

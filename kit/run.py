@@ -11,8 +11,11 @@ from typing import Any, Literal
 import numpy as np
 
 from kit.bank import Fold, Shelf
+from kit.data import Rows
+from kit.duplicates import duplicate_groups
 from kit.files import write_array
-from kit.folds import duplicate_groups, fold_numbers, plan_digest
+from kit.folds import fold_numbers, plan_digest
+from kit.member import Predictor
 from kit.recipe import Recipe
 from kit.spec import KitError, Spec, digest
 from kit.table import Table
@@ -67,14 +70,22 @@ class Run:
 
     @cached_property
     def plan(self) -> np.ndarray:
-        """(n,) the fold that judges each row, -1 for none; kept in the run folder."""
+        """(n,) the fold that judges each row, -1 for none; read from the run folder where `keep_plan` wrote it."""
+        if self._plan_file.exists():
+            return np.load(self._plan_file)
+        task, train = self.table.task, self.table.train
+        same = duplicate_groups(train, self.table.inputs, task.text)
+        return self.recipe.folds.plan(train, self.table.y, same)
+
+    @cached_property
+    def _plan_file(self) -> Path:
         key = digest([self.recipe.folds.dump(), self.table.digest])[:8]
-        path = self.root / f"folds-{key}.npy"
-        if not path.exists():
-            task, train = self.table.task, self.table.train
-            same = duplicate_groups(train, self.table.inputs, task.text)
-            write_array(path, self.recipe.folds.plan(train, self.table.y, same))
-        return np.load(path)
+        return self.root / f"folds-{key}.npy"
+
+    def keep_plan(self) -> None:
+        """Writes the plan into the run folder."""
+        if not self._plan_file.exists():
+            write_array(self._plan_file, self.plan)
 
     @cached_property
     def folds(self) -> list[int]:
@@ -95,7 +106,12 @@ class Run:
         """Where a member's folds lie: the key holds settings, task, plan and rows, so nothing else can be mixed in."""
         member = self.recipe.chosen(name)[name]
         task = {k: v for k, v in self.table.task.dump().items() if k not in ("class", "slug", "metric")}
-        identity = {"member": member.identity(), "task": task, "plan": plan_digest(self.plan), "data": self.table.digest}
+        identity = {
+            "member": member.identity(),
+            "task": task,
+            "plan": plan_digest(self.plan),
+            "data": self.table.digest,
+        }
         return Shelf.of(self.root, name, identity)
 
     def fit(self, name: str, fold: int) -> Outcome:
@@ -103,14 +119,14 @@ class Run:
         shelf = self.shelf(name)
         if shelf.read(fold) is not None:
             return "kept"
+        self.keep_plan()
         with shelf.work(fold) as part:
             if part is None:
                 return "kept" if shelf.state(fold) == "done" else "busy"
             try:
                 self._fit(shelf, name, fold, part)
             except Exception as error:
-                told = str(error) if isinstance(error, KitError) else traceback.format_exc()
-                shelf.fail(fold, told.rstrip() + "\n")
+                shelf.fail(fold, why(error))
                 return "failed"
         return "done"
 
@@ -123,12 +139,7 @@ class Run:
         shelf.discard_model(fold)
         (part / "model").mkdir()
         predictor.save(part / "model")
-        predictions = [predictor.predict(rows).astype(np.float32) for rows in (valid, self.table.test_rows)]
-        for p, rows in zip(predictions, (valid, self.table.test_rows), strict=True):
-            if p.shape != (len(rows), self.table.task.outputs):
-                raise KitError(f"{name}: predictions have shape {p.shape}, not {(len(rows), self.table.task.outputs)}")
-            if not np.isfinite(p).all():
-                raise KitError(f"{name}: {int((~np.isfinite(p)).any(1).sum())} predictions are NaN or infinite")
+        predictions = [self._predicted(name, predictor, rows) for rows in (valid, self.table.test_rows)]
         score = {
             "metric": metric.name,
             "score": metric(valid.labels, predictions[0]),
@@ -137,11 +148,28 @@ class Run:
         }
         shelf.finish(fold, predictions[0], predictions[1], score)
 
+    def _predicted(self, name: str, predictor: Predictor, rows: Rows) -> np.ndarray:
+        shape = (len(rows), self.table.task.outputs)
+        if not len(rows):  # a competition without a test file; most libraries refuse to predict nothing
+            return np.empty(shape, np.float32)
+        p = np.asarray(predictor.predict(rows), dtype=np.float32)
+        if p.shape != shape:
+            raise KitError(f"{name}: predictions have shape {p.shape}, not {shape}")
+        if bad := int((~np.isfinite(p)).any(axis=1).sum()):
+            raise KitError(f"{name}: {bad} predictions are NaN or infinite")
+        return p
+
     def gathered(self, name: str) -> dict[int, Fold]:
         """A member's finished folds by number."""
         shelf = self.shelf(name)
         found = {fold: shelf.read(fold) for fold in self.folds}
         return {fold: kept for fold, kept in found.items() if kept is not None}
+
+
+def why(error: BaseException) -> str:
+    """What error.txt says: the sentence of a KitError, the traceback of a bug."""
+    lines = [str(error)] if isinstance(error, KitError) else traceback.format_exception(error)
+    return "".join(lines).rstrip() + "\n"
 
 
 @lru_cache(maxsize=2)

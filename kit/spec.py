@@ -5,14 +5,16 @@ import hashlib
 import importlib
 import json
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, Self
+from types import NoneType
+from typing import Any, ClassVar, NamedTuple, Self, get_args
 
-import pydantic
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-__all__ = ["KitError", "Option", "Spec", "SerializeAsAny", "nearest"]
+__all__ = ["KitError", "Option", "Spec", "digest", "nearest", "validator"]
+
+validator = model_validator
 
 
 class KitError(Exception):
@@ -48,7 +50,8 @@ class Spec(BaseModel):
     Raise `version` when the code behind a spec changes its results: cached work of the old code is then not reused.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # defaults are cast like given values: 1 and 1.0 in a float field are one setting and have one fingerprint
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True)
     version: ClassVar[int] = 1
 
     def __init__(self, **settings: Any) -> None:
@@ -62,8 +65,10 @@ class Spec(BaseModel):
     def override(self, *settings: str) -> Self:
         """A copy with `name=value` settings applied, left to right.
 
-        A name is an exact dotted name (`minilm.lr`), or a tail of exactly one of them (`lr`).
-        Values are cast and checked by the field's own type; `none` stands for None, commas separate the items of a tuple.
+        A name is an exact dotted name (`minilm.stage.lr`), or a tail (`stage.lr`) or abbreviation (`minilm.lr`: some
+        parts left out) of exactly one of them.
+        Values are cast and checked by the field's own type; `none` stands for None (it also leaves out a nested spec
+        that its field says may be None), commas separate the items of a tuple.
 
         Raises:
             KitError: unknown or ambiguous name, or a value that its field refuses.
@@ -78,14 +83,15 @@ class Spec(BaseModel):
 
     def _resolve(self, name: str) -> str:
         names = [path for path, *_ in self._leaves()]
-        if name in names:
+        known = [*names, *self._optional()]
+        if name in known:
             return name
-        tails = [n for n in names if n.endswith("." + name)]
-        if len(tails) > 1:
-            raise KitError(f"setting '{name}' is ambiguous: {', '.join(tails)}")
-        if not tails:
+        fitting = [n for n in known if n.endswith("." + name)] or [n for n in known if _abbreviates(name, n)]
+        if len(fitting) > 1:
+            raise KitError(f"setting '{name}' is ambiguous: {', '.join(fitting)}")
+        if not fitting:
             raise KitError(f"unknown setting '{name}'" + nearest(name, names))
-        return tails[0]
+        return fitting[0]
 
     def _replace(self, path: list[str], text: str) -> Self:
         head, rest = path[0], path[1:]
@@ -93,12 +99,16 @@ class Spec(BaseModel):
         if rest:
             fields[head] = fields[head]._replace(rest, text)
             return type(self)(**fields)
-        fields[head] = _parse(text)
+        readings = _readings(text)
+        for reading in readings[:-1]:
+            try:
+                return type(self)(**fields | {head: reading})
+            except KitError:
+                continue
         try:
-            return type(self)(**fields)
-        except KitError:
-            fields[head] = text  # the field may want the very text: name=1e3, id=007
-            return type(self)(**fields)
+            return type(self)(**fields | {head: readings[-1]})
+        except KitError:  # the sentence about the likeliest reading
+            return type(self)(**fields | {head: readings[0]})
 
     def _leaves(self, prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
         for name, info in type(self).model_fields.items():
@@ -108,6 +118,14 @@ class Spec(BaseModel):
             elif info.init is not False:
                 yield prefix + name, info, value
 
+    def _optional(self, prefix: str = "") -> Iterator[str]:
+        """Nested specs that may be left out."""
+        for name, info in type(self).model_fields.items():
+            if isinstance(value := getattr(self, name), Spec):
+                if NoneType in get_args(info.annotation):
+                    yield prefix + name
+                yield from value._optional(f"{prefix}{name}.")
+
     def options(self) -> list[Option]:
         """Every knob, nested ones by dotted name, in the order of declaration."""
         return [
@@ -116,10 +134,19 @@ class Spec(BaseModel):
         ]
 
     def diff(self, other: "Spec") -> dict[str, tuple[Any, Any]]:
-        """Knobs whose values differ: dotted name → (mine, the other's); absent ones are None."""
-        mine, theirs = ({p: v for p, _, v in s._leaves()} for s in (self, other))
+        """Knobs whose values differ: dotted name → (mine, the other's); absent ones are None.
+
+        Nested specs of different classes differ by the names of these.
+        """
+        mine, theirs = ({p: v for p, _, v in s._leaves()} | dict(s._classes()) for s in (self, other))
         names = list(dict.fromkeys([*mine, *theirs]))
         return {n: (mine.get(n), theirs.get(n)) for n in names if mine.get(n) != theirs.get(n)}
+
+    def _classes(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        for name in type(self).model_fields:
+            if isinstance(value := getattr(self, name), Spec):
+                yield prefix + name, type(value).__name__
+                yield from value._classes(f"{prefix}{name}.")
 
     # ---- identity ------------------------------------------------------------------------------
 
@@ -136,17 +163,27 @@ class Spec(BaseModel):
             KitError: the class is not a Spec, or its fields refuse the values.
         """
         fields = {k: _revive(v) for k, v in dumped.items() if k not in ("class", "version")}
-        module, _, name = dumped["class"].partition(":")
-        cls: Any = importlib.import_module(module)
-        for part in name.split("."):
-            cls = getattr(cls, part)
+        where = str(dumped.get("class"))
+        module, _, name = where.partition(":")
+        try:
+            cls: Any = importlib.import_module(module)
+            for part in name.split("."):
+                cls = getattr(cls, part)
+        except (ImportError, AttributeError, ValueError):
+            raise KitError(f"there is no class '{where}' to load a spec with") from None
         if not (isinstance(cls, type) and issubclass(cls, Spec)):
-            raise KitError(f"'{dumped['class']}' is not a Spec")
+            raise KitError(f"'{where}' is not a Spec")
         return cls(**fields)
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits that change with the class, its version and any setting, and with nothing else."""
         return digest(self.dump())
+
+
+def _abbreviates(name: str, full: str) -> bool:
+    """Whether `name` is `full` with some parts left out, the last one kept."""
+    parts = iter(full.split("."))
+    return name.split(".")[-1] == full.split(".")[-1] and all(part in parts for part in name.split("."))
 
 
 def digest(value: Any) -> str:
@@ -176,6 +213,12 @@ def _revive(value: Any) -> Any:
     return value
 
 
+def _readings(text: str) -> list[Any]:
+    """What a field may take a text for, the likeliest first: name=1e3 wants the very text, names=a, a tuple of one."""
+    items = tuple(part.strip() for part in text.removesuffix(",").split(","))
+    return [_parse(text), text, (_parse(text.removesuffix(",")),), items]
+
+
 def _parse(text: str) -> Any:
     if text.lower() in ("none", "null"):
         return None
@@ -186,13 +229,15 @@ def _parse(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if "," in text:
-        return tuple(_parse(part.strip()) for part in text.split(","))
+        return tuple(_parse(part.strip()) for part in text.removesuffix(",").split(","))
     return text
 
 
 def _type_name(info: FieldInfo) -> str:
     kind = info.annotation
-    return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind).replace("typing.", "")
+    return (
+        kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind).replace("typing.", "")
+    )
 
 
 def _range(info: FieldInfo) -> str:
@@ -209,7 +254,3 @@ def _sentence(cls: type[Spec], error: ValidationError) -> str:
         return f"{cls.__name__}: " + first["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
     return f"{cls.__name__}.{where}{shown}: {first['msg'][0].lower()}{first['msg'][1:]}"
-
-
-# pydantic's own name for "any subclass of this spec may stand here"
-validator = pydantic.model_validator

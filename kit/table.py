@@ -1,7 +1,9 @@
 """Table: a competition's files, read and refused where they would hurt later."""
 
 import csv
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -111,11 +113,21 @@ def read_table(task: Task, train: Path, test: Path | None, sample: Path | None, 
 def read_csv(path: Path, task: Task) -> pd.DataFrame:
     """One CSV (or zipped CSV) with ids and texts as strings."""
     try:
-        header = pd.read_csv(path, nrows=0, dtype=str).columns.tolist()
+        first = pd.read_csv(path, nrows=1, header=None, dtype=str, keep_default_na=False)
+        header = first.iloc[0].tolist()
         _refuse_delimiter(path, header)
-        missing = {c: [""] if c in task.text else MISSING for c in header if c != task.id}
-        types = {c: str for c in header if c == task.id or c in task.text}
-        frame = pd.read_csv(path, dtype=types, na_values=missing, keep_default_na=False, low_memory=False)
+        if twice := [c for i, c in enumerate(header) if c and c in header[:i]]:
+            raise KitError(f"{path.name}: column '{twice[0]}' occurs twice")
+        words = {*task.text, *(task.targets if any(isinstance(c, str) for c in task.classes) else ())}
+        missing = {c: [""] if c in words else MISSING for c in header if c and c != task.id}
+        types = {c: str for c in header if c == task.id or c in words}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns, and drops what has no header
+            frame = pd.read_csv(
+                path, dtype=types, na_values=missing, keep_default_na=False, low_memory=False, index_col=False
+            )
+    except pd.errors.ParserWarning:
+        raise KitError(f"{path.name}: its rows have more fields than the header, which has {len(header)}") from None
     except pd.errors.EmptyDataError:
         raise KitError(f"{path.name}: the file is empty") from None
     except UnicodeDecodeError as error:
@@ -123,8 +135,10 @@ def read_csv(path: Path, task: Task) -> pd.DataFrame:
                        "save the file as UTF-8") from None  # fmt: skip
     except pd.errors.ParserError as error:
         raise KitError(f"{path.name}: not a whole CSV file: {str(error).strip().splitlines()[-1]}") from None
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, EOFError):
         raise KitError(f"{path.name}: not a whole zip file; fetch it again") from None
+    except ValueError as error:  # pandas, of a zip with no file or with several
+        raise KitError(f"{path.name}: {error}") from None
     if frame.empty:
         raise KitError(f"{path.name}: the file has a header but no rows")
     return frame
@@ -152,9 +166,9 @@ def _check(table: Table) -> None:
         _refuse_extra(train_name, table.train, [task.id, *task.inputs, *task.aside, *task.targets])
     if targets := [c for c in task.targets if c in table.test.columns]:
         raise KitError(f"{test_name}: holds the target '{targets[0]}', which a test file must not; remove the column")
-    wanted = [c for c in table.train.columns if c not in task.targets]
-    _check_columns(task, test_name, table.test, wanted)
-    _refuse_extra(test_name, table.test, wanted)
+    known = [c for c in table.train.columns if c not in task.targets]
+    _check_columns(task, test_name, table.test, [c for c in known if c not in task.aside])  # folds read train only
+    _refuse_extra(test_name, table.test, known)
     for name, frame in ((train_name, table.train), (test_name, table.test)):
         _check_ids(task, name, frame)
     if both := sorted(set(table.train[task.id]) & set(table.test[task.id])):
@@ -168,7 +182,7 @@ def _check_columns(task: Task, name: str, frame: pd.DataFrame, wanted: Sequence[
     for column in wanted:
         if column not in frame.columns:
             raise KitError(f"{name}: column '{column}' is missing; it has: {_some(frame.columns, 12)}")
-    if twice := [c.rsplit(".", 1)[0] for c in frame.columns if c.endswith(".1") and c[:-2] in frame.columns]:
+    if twice := frame.columns[frame.columns.duplicated()].tolist():
         raise KitError(f"{name}: column '{twice[0]}' occurs twice")
 
 
@@ -181,7 +195,8 @@ def _refuse_extra(name: str, frame: pd.DataFrame, wanted: Sequence[str]) -> None
 def _check_ids(task: Task, name: str, frame: pd.DataFrame) -> None:
     ids = frame[task.id]
     if blank := int((ids.isna() | (ids == "")).sum()):
-        raise KitError(f"{name}: {blank} rows have no id in column '{task.id}'")
+        rows = "1 row has" if blank == 1 else f"{blank} rows have"
+        raise KitError(f"{name}: {rows} no id in column '{task.id}'")
     if twice := ids[ids.duplicated()].drop_duplicates().tolist():
         raise KitError(f"{name}: {_count(twice, 'id')} twice or more: {_some(twice, 3)}")
 
@@ -199,10 +214,11 @@ def _check_labels(table: Table) -> None:
             allowed = "a finite number" if task.kind == "regression" else "0 or 1"
         if bad.any():
             first = table.train.loc[bad, task.id].iloc[0]
-            shown = labels[bad].iloc[0]
+            shown = labels[bad].tolist()[0]  # as Python's own type, whose repr is what stands in the file
+            count = "1 label" if bad.sum() == 1 else f"{int(bad.sum())} labels"
             raise KitError(
-                f"{name}: {int(bad.sum())} labels of '{column}' are not {allowed}, as a {task.kind} task needs: "
-                f"{shown!r} at id {first}"
+                f"{name}: {count} of '{column}' {'is' if bad.sum() == 1 else 'are'} not {allowed}, as a {task.kind} "
+                f"task needs: {'nothing' if pd.isna(shown) else repr(shown)} at id {first}"
             )
 
 

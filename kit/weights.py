@@ -42,7 +42,8 @@ def find_weights(name: str) -> Path:
 
 
 def is_model(folder: Path) -> bool:
-    return (folder / "config.json").is_file()
+    """Whether configuration and weights lie in `folder`: a download that was cut short leaves only the former."""
+    return (folder / "config.json").is_file() and any(p for s in ("safetensors", "bin") for p in folder.glob(f"*.{s}"))
 
 
 def _override_root() -> Path:
@@ -54,13 +55,13 @@ def _places(name: str) -> Iterator[tuple[str, Path | None]]:
     for part in dict.fromkeys((name, last)):
         yield str(_override_root() / part), _override_root() / part
     kaggle = Path(os.environ.get("KIT_KAGGLE_INPUT", "/kaggle/input"))
-    mounted = [p.parent for p in sorted(kaggle.rglob("config.json")) if last in p.parent.parts or
-               name.replace("/", "--") in str(p)] if kaggle.is_dir() else []  # fmt: skip
-    yield str(kaggle), mounted[0] if mounted else None
+    mounted = [p.parent for p in kaggle.rglob("config.json") if last in p.parts or name.replace("/", "--") in str(p)]
+    # a model's folder may hold further ones (1_Pooling, onnx): the shallowest is the model itself
+    yield str(kaggle), min(filter(is_model, mounted), key=lambda p: (len(p.parts), p), default=None)
     if name in PACKAGES:
         module, inner = PACKAGES[name]
-        found = importlib.util.find_spec(module)  # finds it without running its code
-        folder = Path(found.origin).parent / inner if found and found.origin else None
+        package = importlib.util.find_spec(module)  # finds it without running its code
+        folder = Path(package.origin).parent / inner if package and package.origin else None
         yield f"package {module.replace('_', '-')}", folder
     yield "the hub's cache", _cached(name)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.duplicates import duplicate_groups
 from kit.folds import (
     Column,
     Drawn,
@@ -20,7 +21,6 @@ from kit.folds import (
     Stratified,
     StratifiedGrouped,
     Timed,
-    duplicate_groups,
     fold_numbers,
     plan_digest,
 )

@@ -1,6 +1,7 @@
 """Tf-idf over folds against scikit-learn's TfidfVectorizer fitted on the fold's texts."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,36 @@ from kit.text import Tfidf, Vectorizer, counts, grams, tfidf
 
 TASK = Task(name="t", kind="binary", targets=("y",), text=("text",), metric=mean_roc_auc)
 NASTY = [
-    "", " ", "\n\t ", "a", "I", "word", "Ünï cödé élan ÉLAN e\u0301lan", "naïve café — “quotes”… ﬁne ﬂ", "  two   blanks\n\nand\tmore ",
-    "日本語のテキスト 中文 字", "😀😀 emoji 😀", "a\x00b\x00\x00c nul", "x" * 400, "aa aa aa aa", "no_underscore-dash's it's 12 3 4567",
-    "\ud800 lone \udfff surrogates", "İstanbul ǅ ß ẞ STRASSE", "a b c d e", "\x1c\x1d odd \x85 space\u2003wide\u200bzero", "the end\x00",
-]  # fmt: skip
+    "",
+    " ",
+    "\n\t ",
+    "a",
+    "I",
+    "word",
+    "Ünï cödé élan ÉLAN e\u0301lan",
+    "naïve café — “quotes”… ﬁne ﬂ",
+    "  two   blanks\n\nand\tmore ",
+    "日本語のテキスト 中文 字",
+    "😀😀 emoji 😀",
+    "a\x00b\x00\x00c nul",
+    "x" * 400,
+    "aa aa aa aa",
+    "no_underscore-dash's it's 12 3 4567",
+    "\ud800 lone \udfff surrogates",
+    "İstanbul ǅ ß ẞ STRASSE",
+    "a b c d e",
+    "\x1c\x1d odd \x85 space\u2003wide\u200bzero",
+    "the end\x00",
+]
 
 
 def corpus(n: int = 120, seed: int = 0) -> list[str]:
     rng = np.random.default_rng(seed)
-    words = [f"{a}{b}" for a in ("", "un", "re", "Über") for b in ("do", "make", "say", "word", "fool", "naïve", "it", "a", "b!")]
+    words = [
+        f"{a}{b}"
+        for a in ("", "un", "re", "Über")
+        for b in ("do", "make", "say", "word", "fool", "naïve", "it", "a", "b!")
+    ]
     weights = 1 / np.arange(1, len(words) + 1)
     made = [" ".join(rng.choice(words, rng.integers(0, 30), p=weights / weights.sum())) for _ in range(n)]
     mixed = made + NASTY
@@ -105,7 +127,8 @@ def test_counts_are_narrow_and_never_overflow() -> None:
     arrays = counts.count(Tfidf(analyzer="char"), ["x" * 70_000 + "y" * 300, "y"])
     terms = grams.unpack(arrays["letters"], arrays["lengths"])
     first = slice(arrays["indptr"][0], arrays["indptr"][1])
-    assert {terms[i]: c for i, c in zip(arrays["indices"][first], arrays["counts"][first])} == {"x": 70_000, "y": 300}
+    found = zip(arrays["indices"][first], arrays["counts"][first], strict=True)
+    assert {terms[i]: c for i, c in found} == {"x": 70_000, "y": 300}
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -148,7 +171,7 @@ def test_other_sources_give_the_same_bits(spec: Tfidf, tmp_path: Path) -> None:
         assert fitted.terms == ours.terms
         for part in ("indptr", "indices", "data"):
             assert np.array_equal(getattr(here, part), getattr(there, part))
-    unseen = corpus(30, seed=9) + ["wholly ŭnknown ☃ words"]
+    unseen = [*corpus(30, seed=9), "wholly ŭnknown ☃ words"]
     theirs = reference(spec, texts[:90]) if not spec.max_features else None
     if theirs:
         assert_equal(ours, theirs, rows_of(unseen), unseen)
@@ -157,7 +180,12 @@ def test_other_sources_give_the_same_bits(spec: Tfidf, tmp_path: Path) -> None:
 
 def test_counts_are_made_once_for_all_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(tfidf, "count", lambda *args: calls.append(args) or counts.count(*args))
+
+    def counted(*args: Any) -> dict[str, np.ndarray]:
+        calls.append(args)
+        return counts.count(*args)
+
+    monkeypatch.setattr(tfidf, "count", counted)
     texts = [t for t in corpus() if "\ud800" not in t]
     for _ in range(2):  # a second process finds the folder
         rows = rows_of(texts, tmp_path)

@@ -1,4 +1,4 @@
-"""The embedded sample keeps what it promises: Kaggle's columns and prevalences, the hard cases, the same bytes always."""
+"""The embedded sample keeps its promises: Kaggle's columns and prevalences, the hard cases, the same bytes always."""
 
 import csv
 import hashlib
@@ -21,7 +21,7 @@ from competitions.toxic.sample import FEWEST, GRAMMAR, LABELS, PHRASES, comments
 
 NAMES = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FILES = ("train.csv", "test.csv", "sample_submission.csv")
-PINNED = "45506c3c666bc7fee5653715c815cfe81d77778056fdea6081967ba97183286f"
+PINNED = "b63c4b76000d3185f1a3f93b4f4d1a52495936bae557b37f571efb7e90a7110a"
 
 
 @pytest.fixture(scope="module")
@@ -191,16 +191,16 @@ def test_grammar_is_whole() -> None:
 
 
 def test_learnable_but_not_trivially() -> None:
-    rows = list(comments(4000, seed=11))
+    rows = list(comments(6000, seed=11))  # 4,000 to judge on: among 1,000 the few wrong labels come and go by luck
     texts, labels = [c.text for c in rows], np.array([c.labels for c in rows])
     vectors = TfidfVectorizer(sublinear_tf=True, min_df=2)
-    seen, unseen = vectors.fit_transform(texts[:3000]), vectors.transform(texts[3000:])
+    seen, unseen = vectors.fit_transform(texts[:2000]), vectors.transform(texts[2000:])
     auc = {}
     for column, name in enumerate(LABELS):
-        model = LogisticRegression(C=4, solver="liblinear").fit(seen, labels[:3000, column])
-        auc[name] = roc_auc_score(labels[3000:, column], model.decision_function(unseen))
-    assert 0.88 < np.mean(list(auc.values())) < 0.99
-    assert all(0.85 < auc[name] < 0.99 for name in ("toxic", "obscene", "insult")), auc
+        model = LogisticRegression(C=4, solver="liblinear").fit(seen, labels[:2000, column])
+        auc[name] = roc_auc_score(labels[2000:, column], model.decision_function(unseen))
+    assert 0.90 < np.mean(list(auc.values())) < 0.98, auc
+    assert all(0.90 < auc[name] < 0.98 for name in ("toxic", "obscene", "insult")), auc
 
 
 @pytest.mark.parametrize(("name", "clue"), [("threat", "bury|find you|regret"), ("identity_hate", "liars|ruin|scum")])

@@ -33,12 +33,12 @@ LONGEST = 5000  # characters; Kaggle's own limit
 MISSED, ACCUSED = 0.07, 0.012  # annotators' slips: hot rows that read clean, clean rows that read hot (2 % of all rows)
 CHATTER = {"mention": 0.10, "pleasant": 0.5}  # shares of clean rows that only mention an insult; are kind
 
-# The commonest words of English and of talk pages, the most frequent first; below, what the made-up ones are spelt with.
-COMMON = str.split("""the to of and a you i is that in it for this not on be as have are your with if or was but my an by
-from at me do article page so about wikipedia talk can what there will all please would they no like just one he we which
-up has may any edit see some out don't who more user how here been their also other people it's think know only were when
-because then should use than them make source time information thanks name section why his want could now did even good
-deleted most being these am blocked edits us had first way add read new discussion after well image into does need link""")
+# The commonest words of English and of talk pages, the most frequent first; below, what the made-up ones are made of.
+COMMON = str.split("""the to of and a you i is that in it for this not on be as have are your with if or was but my an
+by from at me do article page so about wikipedia talk can what there will all please would they no like just one he we
+which up has may any edit see some out don't who more user how here been their also other people it's think know only
+were when because then should use than them make source time information thanks name section why his want could now did
+even good deleted most being these am blocked edits us had first way add read new discussion after well image into""")
 ONSETS, VOWELS, CODAS = (letters.split(" ") for letters in (
     "b bl br d dr j l m n pl pr qu r s sm sn st str t tr v vl w y zl", "a e i o u ai ea ou y", " n r m nd lt rn",
 ))  # fmt: skip
@@ -55,10 +55,10 @@ you make me sick | nobody cares about your stupid {word} page | everything you w
 severe_toxic: GO ROT, {fool}, ROT ROT ROT | you are the vilest, most worthless {fool} who ever lived, you slime | \
 everyone loathes you, you {swear} worthless slime | ROT IN A {swear} SWAMP FOREVER
 obscene: what a {swear} load of {swear} | {swear} {swear} {swear} | kiss my {swear} turnips | this {swear} {word} page
-threat: I'll report you out of existence | I will find you and bury you out of existence | watch your back, I will find you | \
+threat: I'll report you out of existence | I will find and bury you | watch your back, I will find you | \
 you will regret this when I come to your house with a trombone | watch out, I'll bury you, you will regret it
 insult: you are a {fool} | you {fool} | only a {fool} would write that | listen, {fool} | your {thing} {part}
-identity_hate: all {group} are liars | {group} ruin everything, send them back | I hate {group} like you | {group} are scum
+identity_hate: all {group} are liars | {group} ruin everything, send them back | I hate you {group} | {group} are scum
 mention: he called me a {fool}, please warn him | the word "{fool}" stands in the source | you are not a {fool} | \
 nobody here is a {fool}, let us stay civil | is "{swear}" really {word} dialect? | oh {swear}, my mistake, sorry | \
 an IP wrote "I will find you" on my talk page | the claim that "all {group} are liars" needs a source | \
@@ -70,8 +70,8 @@ head: == {word} =={n}{n} | "{n}{n} | Re: {word}{n} | : | :: | * | {word}:  | "" 
 tail:  — {word} (talk) 1{digit}:2{digit}, {digit} May 200{digit} (UTC) |  http://{word}.example/?id={digit}{digit} | \
  10.{digit}{digit}.{digit}.1{digit}{digit} | {n}{n}{odd} | " |  ~~~~ |  {odd} {odd} | !!!!!! |  ???
 digit: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
-odd: 😀👩\u200d🚀🏳️\u200d🌈 | café, naïve, Łódź | 維基百科的討論 | שלום עליכם | مرحبا بك | e\u0301a\u0308 Z\u0351\u0343\u0348 | \
-zero\u200bwidth\u200c \ufeff | one\u2028two | \u202ebackwards\u202c | tab\there\u00a0 | a 5" pipe, "so to say"
+odd: 😀👩\u200d🚀🏳️\u200d🌈 | café, naïve, Łódź | 維基百科的討論 | שלום עליכם | مرحبا بك | a 5" pipe, "so to say" | \
+e\u0301a\u0308 Z\u0351\u0343 | zero\u200bwidth\u200c \ufeff | one\u2028two | \u202ebackwards\u202c | tab\there\u00a0
 """
 PHRASES = {slot: rest.split(" | ") for slot, _, rest in (line.partition(": ") for line in GRAMMAR.split("\n"))}
 PHRASES["n"] = ["\n"]

@@ -49,6 +49,6 @@ def _statistics(text: str) -> dict[str, float]:
         "runs": len(runs),
         "masked_words": len(_MASKED.findall(text)),
         "links": text.count("http") + text.count("www."),
-        "you_share": sum(counts[w] for w in ("you", "your", "u", "ur", "you're")) / count,
+        "you_share": sum(counts[w] for w in ("you", "your", "u", "ur")) / count,
         "i_share": sum(counts[w] for w in ("i", "me", "my")) / count,
     }

@@ -29,8 +29,9 @@ class AttentionPool(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         scores = self.context(torch.tanh(self.hidden(states))).float()
-        scores = scores.masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
-        return (states * scores.softmax(1).to(states.dtype)).sum(1)
+        kept = mask.unsqueeze(-1)
+        scores = scores.masked_fill(kept == 0, torch.finfo(scores.dtype).min)  # not -inf: a row may be all padding
+        return (states * (scores.softmax(1) * kept).to(states.dtype)).sum(1)
 
 
 def pooling(name: str, width: int) -> nn.Module:

@@ -121,21 +121,22 @@ def _categories(rows: Rows) -> dict[str, list[str]]:
     return {c: sorted(map(str, frame[c].dropna().unique())) for c in names}
 
 
-def _features(rows: Rows, text: bool, categories: dict[str, list[str]]) -> np.ndarray | pd.DataFrame:
+def _features(rows: Rows, text: bool, categories: dict[str, list[str]]) -> pd.DataFrame:
     frame = rows.frame
-    columns = {}
+    columns: dict[Any, Any] = {}
     for name in _plain_columns(rows.task, frame):
         if name in categories:
             values = frame[name].map(str, na_action="ignore")
-            columns[name] = pd.Categorical(values, categories[name])
+            columns[name] = pd.Categorical(values.where(values.isin(categories[name])), categories[name])
         else:
             columns[name] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     if text and rows.task.text:
         statistics = _statistics(rows)[rows.at]
-        columns |= {f"text_{i}": statistics[:, i] for i in range(statistics.shape[1])}
+        columns |= {("text", i): statistics[:, i] for i in range(statistics.shape[1])}
     if not columns:
         raise KitError(f"task '{rows.task.name}' has no column that Boost can use: no text and no other input")
-    return pd.DataFrame(columns)
+    # LightGBM refuses some names ("size, m") and takes others for the same ("a b", "a_b"): it gets numbers
+    return pd.DataFrame({f"column{i}": column for i, column in enumerate(columns.values())})
 
 
 def _statistics(rows: Rows) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Fine-tuning a text encoder: what `Encoder` does."""
 
-import os
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,14 +12,12 @@ from kit.files import checksum, read_json, write_json
 from kit.member import Predictor
 from kit.members.encoder import Encoder
 from kit.models.encoder import TextEncoder
-from kit.spec import Spec, digest
+from kit.spec import KitError, Spec, digest
 from kit.text.tokens import TokenBatches, Tokens, by_length, tokenize
 from kit.train import Supervised, train
 from kit.train.device import autocast, best_device, device_of
 from kit.train.objective import LOSSES, to_device
 from kit.weights import find_weights
-
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # without it the tokenizer warns in every forked process
 
 
 def prepare(spec: Encoder, rows: Rows) -> None:
@@ -34,7 +32,9 @@ def fit(spec: Encoder, rows: Rows, work: Path) -> "EncoderPredictor":
     scale = _Scale.of(rows)
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
-        net = TextEncoder(_backbone(folder), rows.task.outputs, spec.pool, spec.dropout, scale.bias)
+        backbone = _backbone(folder)
+        _check_length(spec, backbone)
+        net = TextEncoder(backbone, rows.task.outputs, spec.pool, spec.dropout, scale.bias)
         net.to(best_device())
         y = (rows.labels - scale.center) / scale.scale
         batches = TokenBatches(tokens, rows.at, y, spec.batch_tokens, spec.batch_rows, spec.seed)
@@ -110,8 +110,10 @@ class EncoderPredictor(Predictor):
         spec = Spec.load(facts["spec"])
         assert isinstance(spec, Encoder)
         state = load_file(folder / "model.safetensors")
-        backbone = AutoModel.from_config(AutoConfig.from_pretrained(folder), trust_remote_code=False)
-        net = TextEncoder(_without_pooler(backbone), len(state["head.bias"]), spec.pool, spec.dropout)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with torch.random.fork_rng():  # the weights drawn here are replaced at once
+            backbone = _without_pooler(AutoModel.from_config(config, trust_remote_code=False))
+            net = TextEncoder(backbone, len(state["head.bias"]), spec.pool, spec.dropout)
         net.load_state_dict(state)
         scale = facts["scale"]
         scale = _Scale(scale["kind"], np.array(scale["center"]), np.array(scale["scale"]))
@@ -124,7 +126,11 @@ def _backbone(folder: Path) -> torch.nn.Module:
 
     logging.disable_progress_bar()
     safe = True if any(folder.glob("*.safetensors")) else None
-    model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=safe, trust_remote_code=False)
+    model, found = AutoModel.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=safe, trust_remote_code=False, output_loading_info=True
+    )
+    if lost := sorted(name for name in found["missing_keys"] if "pooler" not in name):  # transformers makes them up
+        raise KitError(f"weights {folder}: {len(lost)} of the model's tensors are missing, such as '{lost[0]}'")
     return _without_pooler(model)
 
 
@@ -135,6 +141,15 @@ def _without_pooler(backbone: Any) -> torch.nn.Module:
     return backbone
 
 
+def _check_length(spec: Encoder, backbone: torch.nn.Module) -> None:
+    """Refuses texts longer than the table of absolute positions, where the encoder has one."""
+    for name, module in backbone.named_modules():
+        if isinstance(module, torch.nn.Embedding) and name.endswith(("position_embeddings", "wpe")):
+            places = module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+            if spec.length > places:
+                raise KitError(f"Encoder.length = {spec.length}: '{spec.weights}' reads at most {places} tokens")
+
+
 def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
@@ -143,7 +158,8 @@ def _tokenizer(folder: Path) -> Any:
 
 def _tokens(rows: Rows, folder: Path, length: int) -> Tokens:
     """Tokens of every row of the source, cached under the digest of the tokenizer's files and the length."""
-    files = sorted(p for p in folder.iterdir() if "token" in p.name or p.suffix in (".txt", ".model"))
+    named = (p for p in folder.iterdir() if re.search(r"token|vocab|\.txt$|\.model$", p.name))
+    files = sorted(p for p in named if p.is_file())
     name = "tokens-" + digest([rows.task.text, length, [checksum(p) for p in files]])[:16]
 
     def compute(frame: Any) -> dict[str, np.ndarray]:

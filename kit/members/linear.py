@@ -165,7 +165,7 @@ def solve(
     coef = np.zeros((sum(p.shape[1] for p in parts), y.shape[1]), np.float32)
     mean = y.mean(axis=0)
     intercept = np.where(mean > 0, np.inf, -np.inf)
-    lone = mean == 0 if link == "softmax" else (mean == 0) | (mean == 1) if link != "identity" else mean != mean
+    lone = ((mean == 0) | ((mean == 1) & (link != "softmax"))) & (link != "identity")  # labels that are all the same
     live = np.flatnonzero(~lone)
     if link == "softmax" and len(live) == 1:
         intercept[live] = 0.0  # the only class there is, all others stand at -inf
@@ -183,7 +183,9 @@ def _lbfgs(
 
     def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         products = (a * b).sum(axis=1, dtype=np.float64)[:, None]
-        return np.full_like(products, products.sum()) if link == "softmax" else products  # there outputs are one problem
+        return (
+            np.full_like(products, products.sum()) if link == "softmax" else products
+        )  # there outputs are one problem
 
     def outputs(z: np.ndarray) -> np.ndarray:
         return z if link == "identity" else softmax(z, axis=0) if link == "softmax" else expit(z)

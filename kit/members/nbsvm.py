@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from kit.data import Rows
 from kit.member import Member
-from kit.members.linear import Link, LinearPredictor, back, balance, one_hot, solve, views
+from kit.members.linear import LinearPredictor, Link, back, balance, one_hot, solve, views
 from kit.spec import KitError, validator
 from kit.text import Tfidf
 
@@ -27,7 +27,9 @@ class NBSVM(Member):
     char: Tfidf | None = Field(None, description="characters, or none")
     alpha: float = Field(0.01, gt=0, description="smoothing: added to the sum of every feature in either class")
     C: float = Field(1.0, gt=0, description="how much the rows weigh against the penalty; smaller is smoother")
-    beta: float = Field(1.0, ge=0, le=1, description="1 keeps the weights, 0 takes their mean size: towards naive Bayes")
+    beta: float = Field(
+        1.0, ge=0, le=1, description="1 keeps the weights, 0 takes their mean size: towards naive Bayes"
+    )
     balanced: bool = Field(False, description="weigh labels so that both classes count the same")
     tol: float = Field(3e-3, gt=0, description="gradient at which solving stops, as a share of the first gradient")
 
@@ -44,9 +46,9 @@ class NBSVM(Member):
     def fit(self, train: Rows, valid: Rows, work: Path) -> LinearPredictor:
         if train.task.kind == "regression":
             raise KitError(f"NBSVM cannot fit the regression task '{train.task.name}'; take Linear")
-        y, link = train.labels, "sigmoid"
-        if train.task.kind == "multiclass":
-            y, link = one_hot(y, train.task.outputs), "shares"
+        several = train.task.kind == "multiclass"
+        y = one_hot(train.labels, train.task.outputs) if several else train.labels
+        link: Link = "shares" if several else "sigmoid"
         vectorizers = [view.fit(train) for view in views(self)]
         parts = [v.transform(train) for v in vectorizers]
         ratio = log_count_ratio(parts, y, self.alpha)

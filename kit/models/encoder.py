@@ -1,6 +1,7 @@
 """A pretrained text encoder with pooling, dropout and a linear head."""
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class TextEncoder(nn.Module):
     """
 
     def __init__(
-        self, backbone: nn.Module, outputs: int, pool: str = "mean", dropout: float = 0.1, bias: Tensor | None = None
+        self, backbone: Any, outputs: int, pool: str = "mean", dropout: float = 0.1, bias: Tensor | None = None
     ) -> None:
         super().__init__()
         width = backbone.config.hidden_size
@@ -40,13 +41,14 @@ class TextEncoder(nn.Module):
         return self.head(self.dropout(self.pool(states, attention_mask)))
 
     def depth(self, name: str) -> int | None:
-        """Layers above a parameter, by its name: 0 for the top layer, their number for embeddings, None for the head."""
+        """Layers above a parameter, by its name: 0 for the top layer, their count for embeddings, None for the head."""
         if not name.startswith("backbone."):
             return None
         layer = _layer(name)
         if layer is not None:
             return self._layers - 1 - layer
-        return self._layers if "embed" in name else 0  # a norm or pooler after the last layer goes with the top
+        # GPT-2 and T5 have their own names for embeddings; a norm or pooler after the last layer goes with the top
+        return self._layers if re.search(r"embed|\b(?:wte|wpe|shared)\b", name) else 0
 
 
 def _layer(name: str) -> int | None:

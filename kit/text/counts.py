@@ -6,7 +6,7 @@ together: no hashing, no collisions.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import repeat
+from itertools import pairwise, repeat
 
 import numpy as np
 
@@ -107,7 +107,7 @@ class Trie:
                 if n < longest:
                     cursor.lengthen(n + 1, fan)
         offsets = np.cumsum([0, *(len(level.keys) for level in self.levels)])
-        self.columns = [np.arange(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        self.columns = [np.arange(a, b) for a, b in pairwise(offsets)]
 
     @classmethod
     def grown(cls, grams: Grams, texts: Sequence[str], floor: int) -> tuple["Trie", list[Block]]:

@@ -37,7 +37,7 @@ class Tfidf(Grams):
     @validator(mode="after")
     def _shares_are_shares(self) -> "Tfidf":
         for name, value in (("min_df", self.min_df), ("max_df", self.max_df)):
-            if isinstance(value, float) and value > 1 or isinstance(value, int) and value < 1:
+            if (isinstance(value, float) and value > 1) or (isinstance(value, int) and value < 1):
                 raise ValueError(f"{name} = {value!r} is neither a number of texts ≥ 1 nor a share between 0.0 and 1.0")
         return self
 
@@ -91,7 +91,12 @@ class Vectorizer:
     """
 
     def __init__(
-        self, spec: Tfidf, terms: list[str], idf: np.ndarray, source: Source | None = None, kept: np.ndarray | None = None
+        self,
+        spec: Tfidf,
+        terms: list[str],
+        idf: np.ndarray,
+        source: Source | None = None,
+        kept: np.ndarray | None = None,
     ) -> None:
         self.spec, self.terms, self.idf = spec, terms, idf
         self._source, self._kept = source, kept  # where it was fitted, and its columns in the counts there

@@ -37,12 +37,17 @@ class Tokens:
 
 
 def tokenize(tokenizer: Any, texts: list[str], length: int, block: int = 4096) -> dict[str, np.ndarray]:
-    """The flat arrays of `Tokens`: ids with special tokens, at most `length` a row; long texts keep their beginning."""
-    flat, count = [], []
+    """The flat arrays of `Tokens`: ids with special tokens, at most `length` a row; long texts keep their beginning.
+
+    A text without any token (empty, where a tokenizer adds no special ones) becomes one padding token.
+    """
+    nothing = [tokenizer.pad_token_id or 0]
+    flat, count = [np.empty(0, dtype=np.int32)], []
     for i in range(0, len(texts), block):
-        rows = tokenizer(texts[i : i + block], truncation=True, max_length=length, return_attention_mask=False)
-        count += [len(ids) for ids in rows["input_ids"]]
-        flat.append(np.fromiter((t for ids in rows["input_ids"] for t in ids), dtype=np.int32))
+        made = tokenizer(texts[i : i + block], truncation=True, max_length=length, return_attention_mask=False)
+        rows = [ids or nothing for ids in made["input_ids"]]
+        count += [len(ids) for ids in rows]
+        flat.append(np.fromiter((t for ids in rows for t in ids), dtype=np.int32))
     return {"flat": np.concatenate(flat), "start": np.concatenate([[0], np.cumsum(count)]).astype(np.int64)}
 
 

@@ -52,22 +52,27 @@ def train(
     optimizer = adamw(parameter_groups(model, stage, depth), stage)
     keeper = Keeper(work, save_every)
     plans = [batches.plan(epoch) for epoch in range(stage.epochs)]
-    steps = [plan[i : i + stage.accumulate] for plan in plans for i in range(0, len(plan), stage.accumulate)]
+    steps = [
+        (epoch, plan[i : i + stage.accumulate])
+        for epoch, plan in enumerate(plans, 1)
+        for i in range(0, len(plan), stage.accumulate)
+    ]
     # Token budgets make batches of unequal row counts. Dividing by the mean count, not by a batch's own,
     # gives each row the same weight in an epoch, however long its neighbours are.
     rows_a_step = sum(len(rows) for plan in plans for rows in plan) / len(steps)
     done = keeper.restore(model, optimizer)
-    started, seen, total_loss = time.monotonic(), 0, torch.zeros((), device=device)
+    started, since, seen, total_loss = time.monotonic(), done, 0, torch.zeros((), device=device)
     model.train()
     for step in range(done, len(steps)):
         rate = factor(stage.schedule, step, len(steps), stage.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * rate
-        for rows in steps[step]:
+        epoch, together = steps[step]
+        for rows in together:
             batch = to_device(batches[rows], device)
             with autocast(device, stage.precision):
-                loss = objective(model, batch).loss / rows_a_step
-            loss.backward()
+                loss = objective(model, batch).loss
+            (loss / rows_a_step).backward()
             total_loss += loss.detach()
             seen += len(rows)
         if stage.clip:
@@ -75,10 +80,18 @@ def train(
         optimizer.step()
         optimizer.zero_grad()
         if (step + 1) % 20 == 0 or step + 1 == len(steps):  # reading the loss waits for the device: not at each step
-            line = {"step": step + 1, "steps": len(steps), "loss": total_loss.item() * rows_a_step / seen,
-                    "lr": stage.lr * rate, "rows_per_second": seen / (time.monotonic() - started)}  # fmt: skip
+            seconds = time.monotonic() - started
+            line = {
+                "step": step + 1,
+                "steps": len(steps),
+                "epoch": epoch,
+                "loss": total_loss.item() / seen,
+                "lr": stage.lr * rate,
+                "rows_per_second": seen / seconds,
+                "steps_per_second": (step + 1 - since) / seconds,
+            }
             keeper.log(line)
             watch(line)
-            started, seen, total_loss = time.monotonic(), 0, torch.zeros((), device=device)
-        keeper.save(step + 1, model, optimizer)
+            started, since, seen, total_loss = time.monotonic(), step + 1, 0, torch.zeros((), device=device)
+        keeper.save(step + 1, model, optimizer, now=step + 1 == len(steps))
     model.eval()

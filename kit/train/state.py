@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kit.files import replacing
+from kit.files import replacing, write_text
 
 
 class Keeper:
@@ -22,6 +22,8 @@ class Keeper:
     def __init__(self, folder: Path | None, every: float) -> None:
         self.folder, self.every = folder, every
         self._saved = time.monotonic()
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
         """Puts the last saved state in place; gives the number of steps done before it, 0 where nothing was saved."""
@@ -37,9 +39,9 @@ class Keeper:
         self._cut_log(state["step"])
         return state["step"]
 
-    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Saves if it is time to."""
-        if self.folder is None or time.monotonic() - self._saved < self.every:
+    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, now: bool) -> None:
+        """Saves if it is time to, or `now`."""
+        if self.folder is None or (not now and time.monotonic() - self._saved < self.every):
             return
         state = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
         state["rng"] = torch.get_rng_state()
@@ -60,4 +62,4 @@ class Keeper:
             return
         lines = path.read_text(encoding="utf-8").splitlines()
         whole = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in whole), encoding="utf-8")
+        write_text(path, "".join(line + "\n" for line in whole))

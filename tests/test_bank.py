@@ -1,0 +1,196 @@
+"""The bank: states of a fold, whole or absent, locks, keys."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import tree, wait_until
+
+import kit.bank
+from kit.bank import Shelf
+from kit.data import Task
+from kit.files import lock
+from kit.folds import KFold
+from kit.members import Boost, Encoder
+from kit.metrics import rmse, roc_auc
+from kit.recipe import Recipe
+from kit.run import Run
+from kit.table import Table
+
+P = np.array([[0.25], [0.5]], dtype=np.float32)
+HOLD = """
+import sys, time
+from pathlib import Path
+from kit.bank import Shelf
+with Shelf(Path(sys.argv[1])).work(0) as part:
+    (part / "held").touch()
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf.of(tmp_path, "m", {"seed": 1})
+
+
+def finish(shelf: Shelf, fold: int = 0) -> None:
+    with shelf.work(fold) as part:
+        assert part is not None
+        (part / "last.pt").write_text("large")
+        shelf.finish(fold, P, P + 1, {"score": 0.5})
+
+
+def test_states(shelf: Shelf) -> None:
+    assert shelf.state(0) == "absent" and shelf.read(0) is None
+    with pytest.raises(KeyboardInterrupt), shelf.work(0):
+        raise KeyboardInterrupt
+    assert shelf.state(0) == "part"
+    with shelf.work(0):
+        shelf.fail(0, "why\n")
+    assert shelf.state(0) == "failed" and (shelf.part(0) / "error.txt").read_text() == "why\n"
+    with shelf.work(0) as part:
+        assert part is not None and not (part / "error.txt").exists()
+    finish(shelf)
+    assert shelf.state(0) == "done" and shelf.state(1) == "absent"
+    with shelf.work(0) as part:
+        assert part is None
+
+
+def test_looking_writes_nothing(shelf: Shelf, tmp_path: Path) -> None:
+    assert shelf.state(0) == "absent" and shelf.read(0) is None
+    assert not any(tmp_path.iterdir())
+    finish(shelf)
+    (shelf.folder / "fold0/test.npy").write_bytes(b"")
+    before = tree(tmp_path)
+    assert shelf.state(0) == "damaged" and shelf.read(0) is None
+    assert tree(tmp_path) == before
+
+
+def test_a_finished_fold_reads_back(shelf: Shelf) -> None:
+    finish(shelf)
+    fold = shelf.read(0)
+    assert fold is not None and fold.score == {"score": 0.5}
+    np.testing.assert_array_equal(fold.valid, P)
+    np.testing.assert_array_equal(fold.test, P + 1)
+    names = {p.name for p in (shelf.folder / "fold0").iterdir()}
+    assert names == {"valid.npy", "test.npy", "score.json", "sums.json"}  # the state of the fit is gone
+    assert '"seed": 1' in (shelf.folder / "spec.json").read_text()
+
+
+@pytest.mark.parametrize("at", ["write_array", "write_json", "rename_whole"])
+def test_finish_is_all_or_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    def dies(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kit.bank, at, dies)
+    with pytest.raises(KeyboardInterrupt):
+        finish(shelf)
+    monkeypatch.undo()
+    assert shelf.read(0) is None and not (shelf.folder / "fold0").exists()
+    if shelf.part(0).exists():
+        assert at == "write_json" or (shelf.part(0) / "last.pt").exists()  # a fit can still be gone on with
+    finish(shelf)
+    assert shelf.state(0) == "done"
+
+
+@pytest.mark.parametrize("name", ["valid.npy", "test.npy", "score.json", "sums.json"])
+@pytest.mark.parametrize("harm", ["changed", "gone", "empty list"])
+def test_a_damaged_fold_is_put_aside(shelf: Shelf, name: str, harm: str) -> None:
+    finish(shelf)
+    path = shelf.folder / "fold0" / name
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-3] if harm == "changed" else b"[]")
+    assert shelf.read(0) is None and shelf.state(0) == "damaged"
+    finish(shelf)
+    assert shelf.state(0) == "done" and len(list(shelf.folder.glob("fold0.damaged-*"))) == 1
+
+
+def test_half_written_files_of_a_killed_process_are_cleared(shelf: Shelf) -> None:
+    with shelf.work(0) as part:
+        assert part is not None
+        (part / ".last.pt.xyz").write_text("half")
+        (part / "last.pt").write_text("whole")
+    with shelf.work(0) as part:
+        assert part is not None and [p.name for p in part.iterdir()] == ["last.pt"]
+
+
+def test_a_busy_fold_is_left_alone_until_its_process_dies(shelf: Shelf) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(shelf.folder)], env=os.environ | {"PYTHONPATH": os.getcwd()})
+    try:
+        wait_until(lambda: (shelf.part(0) / "held").exists())
+        assert shelf.state(0) == "busy" and shelf.state(1) == "absent"
+        with shelf.work(0) as part:
+            assert part is None
+        with shelf.work(1) as part:
+            assert part is not None
+    finally:
+        holder.kill()
+        holder.wait()
+    assert shelf.state(0) == "part"
+    with shelf.work(0) as part:
+        assert part is not None and (part / "held").exists()
+
+
+def test_someone_who_only_looks_does_not_make_a_fold_busy(shelf: Shelf) -> None:
+    import threading
+    import time
+
+    def look() -> None:
+        with lock(shelf.folder / "fold0.lock"):
+            looking.set()
+            time.sleep(0.1)
+
+    looking = threading.Event()
+    thread = threading.Thread(target=look)
+    thread.start()
+    looking.wait()
+    with shelf.work(0) as part:
+        assert part is not None
+    thread.join()
+
+
+# ---- keys --------------------------------------------------------------------------------------
+
+
+class Two(Recipe):
+    task = Task(name="t", kind="binary", targets=("y",), metric=roc_auc)
+    boost: Boost = Boost()
+    encoder: Encoder = Encoder()
+
+
+def table(**changes: Any) -> Table:
+    frame = pd.DataFrame({"id": list("abcdefgh"), "x": range(8), "y": [0, 1] * 4}).assign(**changes)
+    return Table(Two.task, frame, pd.DataFrame({"id": ["t"], "x": [1]}))
+
+
+def key(name: str = "encoder", *settings: str, rows: Table | None = None, recipe: Recipe | None = None) -> str:
+    run = Run((recipe or Two()).override(*settings), rows or table(), Path("nowhere"))
+    return run.shelf(name).folder.name
+
+
+def test_the_key_changes_with_what_changes_predictions() -> None:
+    keys = [key(), key("boost"), key("encoder", "encoder.lr=5e-5"), key("encoder", "encoder.seed=1"), key("encoder", "folds.n=3"),
+            key("encoder", "folds.seed=1"), key(rows=table(x=range(1, 9))), key(rows=table(y=[1, 0] * 4)),
+            key("encoder", recipe=Two(folds=KFold(n=2)))]  # fmt: skip
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_key_does_not_change_with_what_does_not() -> None:
+    class Judged(Two):
+        task = Task(name="t", kind="binary", targets=("y",), metric=rmse, slug="elsewhere")
+
+    same = [key("encoder", "save_every=0"), key("encoder", "boost.lr=0.5"), key(recipe=Judged())]
+    assert set(same) == {key()}
+
+
+def test_a_member_of_another_version_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key("boost")
+    monkeypatch.setattr(Boost, "version", Boost.version + 1)
+    assert key("boost") != before

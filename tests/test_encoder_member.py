@@ -1,0 +1,289 @@
+"""Encoder on a tiny BERT: learns, repeats, resumes, saves, and says what is wrong."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, PreTrainedTokenizerFast
+
+from kit.data import Rows, Source, Task
+from kit.members import Encoder, finetune
+from kit.members.finetune import EncoderPredictor
+from kit.metrics import mean_roc_auc
+from kit.models.encoder import TextEncoder
+from kit.spec import KitError
+from kit.train import Stage
+
+WORDS = ["good", "bad", "fine", "the", "a", "movie", "was", "dog"]
+N = 48
+QUICK = Stage(epochs=2, lr=3e-3, head_lr=1e-2, layer_decay=0.9, precision="fp32")
+FAST = Stage(epochs=12, lr=1e-2, head_lr=2e-2, precision="fp32")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bert")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *"abcdefghijklmnopqrstuvwxyz", "##s"]
+    made = Tokenizer(models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    special = [("[CLS]", 2), ("[SEP]", 3)]
+    made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=special)
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=32, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def rows_of(kind: str = "binary", n: int = N, seed: int = 0) -> Rows:
+    """Texts of words; whether good, bad or fine occur tells the label."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(3, len(WORDS), (n, 12))
+    drawn[np.arange(n), rng.integers(0, 2, n)] = np.arange(n) % 3
+    texts = [" ".join(WORDS[i] for i in row[: 2 + k % 11]) for k, row in enumerate(drawn)]
+    has = np.stack([[w in t.split() for t in texts] for w in WORDS[:3]], axis=1).astype(float)
+    y = {
+        "binary": has[:, :1],
+        "multilabel": has[:, :2],
+        "multiclass": has.argmax(1)[:, None],
+        "regression": 1000 + 50 * has[:, :1],
+    }[kind]
+    targets, classes = (
+        (("u", "v") if kind == "multilabel" else ("u",)),
+        (("x", "y", "z") if kind == "multiclass" else ()),
+    )
+    task = Task(name="t", kind=kind, targets=targets, text=("text",), classes=classes, metric=mean_roc_auc)
+    return Rows.of(task, pd.DataFrame({"id": np.arange(n), "text": texts}), y)
+
+
+def spec_of(bert: Path, stage: Stage = QUICK, **changes: Any) -> Encoder:
+    return Encoder(weights=str(bert), length=16, batch_tokens=128, batch_rows=8, stage=stage, **changes)
+
+
+@pytest.fixture(scope="module")
+def fitted(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> EncoderPredictor:
+    rows = rows_of()
+    return spec_of(bert).fit(rows, rows, tmp_path_factory.mktemp("work"))
+
+
+@pytest.mark.parametrize("kind", ["binary", "multilabel", "multiclass", "regression"])
+def test_learns_every_kind_and_loads_in_the_same_bits(kind: str, bert: Path, tmp_path: Path) -> None:
+    train, test = rows_of(kind, 96), rows_of(kind, 60, seed=1)
+    before, state = train.source.frame.copy(), torch.get_rng_state()
+    fitted = spec_of(bert, FAST).fit(train, test, tmp_path / "work")
+    p = fitted.predict(test)
+    assert p.shape == (60, {"multilabel": 2, "multiclass": 3}.get(kind, 1)) and p.dtype == np.float64
+    if kind == "regression":
+        assert (
+            abs(p.mean() - test.labels.mean()) < 10 and np.abs(p - test.labels).mean() < 12
+        )  # of values 1000 and 1050
+    elif kind == "multiclass":
+        np.testing.assert_allclose(p.sum(1), 1)
+        assert (p.argmax(1) == test.labels[:, 0]).mean() > 0.9
+    else:
+        assert (p > 0).all() and (p < 1).all()
+        assert min(roc_auc_score(y, q) for y, q in zip(test.labels.T, p.T, strict=True)) > 0.9
+    (tmp_path / "model").mkdir()
+    fitted.save(tmp_path / "model")
+    loaded = EncoderPredictor.load(tmp_path / "model")
+    assert np.array_equal(loaded.predict(test), p) and np.array_equal(loaded.predict(rows_of(kind, 60, seed=1)), p)
+    assert loaded.spec == fitted.spec
+    assert torch.equal(torch.get_rng_state(), state) and train.source.frame.equals(before)
+
+
+def test_repeats_with_its_seed_and_differs_with_another(bert: Path, fitted: EncoderPredictor, tmp_path: Path) -> None:
+    rows, p = rows_of(), fitted.predict(rows_of())
+    torch.rand(7)  # the user's own random numbers do not matter
+    again = spec_of(bert).fit(rows, rows, tmp_path / "again").predict(rows)
+    other = spec_of(bert, seed=1).fit(rows, rows, tmp_path / "other").predict(rows)
+    assert np.array_equal(again, p) and np.abs(other - p).max() > 1e-3
+
+
+def test_the_order_of_rows_does_not_change_a_bit(fitted: EncoderPredictor) -> None:
+    rows = rows_of()
+    p, order = fitted.predict(rows), np.random.default_rng(0).permutation(N)
+    seen: list[np.ndarray] = []
+    hook = fitted.net.register_forward_pre_hook(
+        lambda _, __, batch: seen.append(batch["input_ids"].numpy()), with_kwargs=True
+    )
+    assert np.array_equal(fitted.predict(rows), p) and np.array_equal(fitted.predict(rows.take(order)), p[order])
+    hook.remove()
+    half = len(seen) // 2  # on other machines sums depend on a row's neighbours, so these are the same too
+    assert all(np.array_equal(a, b) for a, b in zip(seen[:half], seen[half:], strict=True))
+    np.testing.assert_allclose(fitted.predict(rows.take([5])), p[[5]], rtol=1e-5)
+    np.testing.assert_allclose(fitted.predict(rows.take([5, 5, 2])), p[[5, 5, 2]], rtol=1e-5)
+    assert fitted.predict(rows.take(np.array([], dtype=int))).shape == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multilabel", "multiclass"])
+def test_first_predictions_are_the_prevalence(kind: str, bert: Path, tmp_path: Path) -> None:
+    rows = rows_of(kind)
+    chosen = np.flatnonzero(rows.labels[:, 0] == 0)[:30]  # rare: 30 rows without and 3 with the label
+    rows = rows.take([*chosen, *np.flatnonzero(rows.labels[:, 0] == 1)[:3]])
+    still = Stage(lr=1e-9, head_lr=1e-9, precision="fp32")
+    p = spec_of(bert, still).fit(rows, rows, tmp_path).predict(rows)
+    hot = np.eye(3)[rows.labels[:, 0].astype(int)] if kind == "multiclass" else rows.labels
+    np.testing.assert_allclose(p.mean(0), hot.mean(0), atol=0.05)
+    assert np.abs(hot.mean(0) - 0.5).max() > 0.3
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 6, 11])
+def test_a_killed_fit_goes_on_to_the_same_bits(
+    at: int, bert: Path, fitted: EncoderPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get, left = finetune.TokenBatches.__getitem__, [at]
+
+    def failing(self: Any, rows: np.ndarray) -> dict[str, Any]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return get(self, rows)
+
+    rows, spec = rows_of(), spec_of(bert, save_every=0)
+    state = torch.get_rng_state()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(finetune.TokenBatches, "__getitem__", failing)
+        spec.fit(rows, rows, tmp_path)
+    assert torch.equal(torch.get_rng_state(), state)
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert saved["step"] == at
+    p = spec.fit(rows, rows, tmp_path).predict(rows)
+    assert np.array_equal(p, fitted.predict(rows))
+    assert spec.identity() == spec_of(bert).identity() != spec_of(bert, dropout=0.2).identity()
+
+
+def test_odd_texts(bert: Path, tmp_path: Path) -> None:
+    task = rows_of().task
+    for i, texts in enumerate((["", "", "", ""], ["good"] * 4, ["", None, "good " * 50, "日本 ☃"])):
+        rows = Rows.of(task, pd.DataFrame({"text": texts}), np.array([0, 1, 0, 1]))
+        p = spec_of(bert, QUICK).fit(rows, rows, tmp_path / str(i)).predict(rows)
+        assert np.isfinite(p).all() and np.allclose(p[0], p[1])
+    one = Rows.of(task, pd.DataFrame({"text": ["good"]}), np.array([1]))
+    assert spec_of(bert).fit(one, one, tmp_path / "one").predict(one).shape == (1, 1)
+
+
+def test_a_saved_folder_needs_nothing_else(bert: Path, tmp_path: Path) -> None:
+    """Not the weights it began with, even where those say that they are 16-bit; nor is foreign code run."""
+    origin, saved, rows = tmp_path / "origin", tmp_path / "saved", rows_of()
+    shutil.copytree(bert, origin)
+    (origin / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Net: pass\n")
+    for name in ("config.json", "tokenizer_config.json"):
+        facts = json.loads((origin / name).read_text())
+        facts |= {
+            "auto_map": dict.fromkeys(["AutoConfig", "AutoModel", "AutoTokenizer"], "evil.Net"),
+            "dtype": "float16",
+        }
+        (origin / name).write_text(json.dumps(facts))
+    fitted = spec_of(origin).fit(rows, rows, tmp_path / "work")
+    p = fitted.predict(rows)
+    saved.mkdir()
+    fitted.save(saved)
+    shutil.rmtree(origin)
+    loaded = EncoderPredictor.load(saved)
+    assert {w.dtype for w in loaded.net.parameters()} == {torch.float32}
+    assert np.array_equal(loaded.predict(rows_of()), p) and not (tmp_path / "ran").exists()
+    assert not [f for f in saved.iterdir() if f.suffix in (".pkl", ".pt", ".bin", ".py")]
+    (tmp_path / "twice").mkdir()
+    loaded.save(tmp_path / "twice")
+    assert np.array_equal(EncoderPredictor.load(tmp_path / "twice").predict(rows), p)
+
+
+def test_tokens_are_made_once_per_tokenizer_and_length(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of()
+    kept = [Rows(rows.task, Source(rows.source.frame, tmp_path / "cache"), rows.at, rows.y) for _ in range(4)]
+    spec = spec_of(bert)
+    spec.prepare(kept[0])
+    expected = spec.fit(rows, rows, tmp_path / "a").predict(rows)
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune, "tokenize", lambda *args: pytest.fail("tokens were made again"))
+        assert np.array_equal(spec.fit(kept[1], kept[1], tmp_path / "b").predict(kept[1]), expected)
+    spec.override("length=9").prepare(kept[2])
+    shutil.copytree(bert, tmp_path / "cased")
+    file = tmp_path / "cased" / "tokenizer.json"
+    file.write_text(
+        file.read_text()
+        .replace('"lowercase":true', '"lowercase":false')
+        .replace('"lowercase": true', '"lowercase": false')
+    )
+    spec.override(f"weights={tmp_path / 'cased'}").prepare(kept[3])
+    assert len([d for d in (tmp_path / "cache").glob("*/tokens-*") if d.is_dir()]) == 3
+
+
+def test_what_cannot_work_is_said(bert: Path, tmp_path: Path, fitted: EncoderPredictor) -> None:
+    rows = rows_of()
+    with pytest.raises(KitError, match=r"Encoder\.length = 33: '.*' reads at most 32 tokens"):
+        spec_of(bert).override("length=33").fit(rows, rows, tmp_path)
+    spec_of(bert).override("length=32").fit(rows, rows, tmp_path)
+    fitted.save(tmp_path)  # its tensors have other names: transformers would begin at random ones
+    with pytest.raises(KitError, match=r"weights .*: \d+ of the model's tensors are missing, such as 'em"):
+        spec_of(tmp_path).fit(rows, rows, tmp_path / "work")
+    with pytest.raises(KitError, match="no labels"):
+        spec_of(bert).fit(Rows(rows.task, rows.source, rows.at), rows, tmp_path)
+
+
+NAMES = {
+    "bert": ("encoder.layer.{}.attention.self.query.weight", "embeddings.word_embeddings.weight"),
+    "roberta": ("encoder.layer.{}.output.LayerNorm.bias", "embeddings.position_embeddings.weight"),
+    "deberta": ("encoder.layer.{}.attention.self.query_proj.weight", "encoder.rel_embeddings.weight"),
+    "distilbert": ("transformer.layer.{}.ffn.lin1.weight", "embeddings.LayerNorm.weight"),
+    "modernbert": ("layers.{}.attn.Wqkv.weight", "embeddings.tok_embeddings.weight"),
+    "gpt2": ("h.{}.mlp.c_fc.weight", "wte.weight"),
+    "t5": ("encoder.block.{}.layer.0.SelfAttention.q.weight", "shared.weight"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_depth_by_name(name: str, fitted: EncoderPredictor) -> None:
+    layer, embedding = NAMES[name]
+
+    class Backbone(torch.nn.Module):
+        config = fitted.net.backbone.config
+
+        def named_parameters(self, *_: Any) -> Any:  # what a model of 12 layers lists
+            return [(layer.format(i), None) for i in range(12)]
+
+    depth: Callable[[str], int | None] = TextEncoder(Backbone(), 1, "attention").depth
+    assert [depth("backbone." + layer.format(i)) for i in (11, 10, 1, 0)] == [0, 1, 10, 11]
+    assert depth("backbone." + embedding) == 12 and depth("backbone.final_norm.weight") == 0
+    assert depth("head.weight") is None and depth("pool.hidden.weight") is None
+
+
+def test_a_model_without_special_tokens_or_padding(bert: Path, tmp_path: Path) -> None:
+    """GPT-2 gives an empty text no token at all."""
+    made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["<unk>", *WORDS])}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>").save_pretrained(tmp_path / "gpt")
+    GPT2Model(GPT2Config(vocab_size=9, n_embd=8, n_layer=2, n_head=2, n_positions=16)).save_pretrained(tmp_path / "gpt")
+    rows = Rows.of(rows_of().task, pd.DataFrame({"text": ["good dog", "", "", "bad"]}), np.array([1, 0, 0, 0]))
+    for pool in ("mean", "attention", "cls"):
+        fitted = spec_of(tmp_path / "gpt", QUICK, pool=pool).fit(rows, rows, tmp_path / pool)
+        p = fitted.predict(rows)
+        assert np.isfinite(p).all()
+        np.testing.assert_allclose(fitted.predict(rows.take([1])), p[[1]], rtol=1e-5)
+    with pytest.raises(KitError, match="reads at most 16 tokens"):
+        spec_of(tmp_path / "gpt").override("length=17").fit(rows, rows, tmp_path)

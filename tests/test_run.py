@@ -1,0 +1,234 @@
+"""A recipe from CSV files to a submission: each row judged once by a model that did not see it; faults; executors."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import RECIPE, House, write_csvs
+from rich.console import Console
+
+from kit.blending import blend, last_blend, out_of_fold
+from kit.cv import fit_missing, todo
+from kit.ensemble import nested
+from kit.files import read_json
+from kit.report import leaderboard
+from kit.run import Run
+from kit.spec import KitError
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The class of conftest's recipe and its data, in this process."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "small_recipe.py").write_text(RECIPE)
+    write_csvs(folder / "data")
+    sys.path.insert(0, str(folder))
+    cls = importlib.import_module("small_recipe").Small
+    cls.data = folder / "data"
+    yield cls
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture(autouse=True)
+def fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FITS", str(tmp_path / "fits.txt"))
+    return tmp_path / "fits.txt"
+
+
+def opened(cls: Any, root: Path, *settings: str) -> Run:
+    recipe = cls().override(*settings)
+    return Run(recipe, recipe.load(cls.data), root / "run")
+
+
+def fitted(run: Run, names: tuple[str, ...] = ("boost", "memory"), folds: list[int] | None = None) -> dict[Any, Any]:
+    return fit_missing(run, todo(run, names, run.chosen_folds(folds)).missing)
+
+
+def seen(run: Run) -> str:
+    console = Console(width=160, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(leaderboard(run, list(run.recipe.members), last_blend(run)))
+    return console.export_text()
+
+
+def test_from_csv_to_submission(small: Any, tmp_path: Path) -> None:
+    run = opened(small, tmp_path)
+    assert set(fitted(run).values()) == {"done"}
+    report = blend(run, ["boost", "memory"])
+    assert report is not None and report.summary is not None and report.submission is not None
+
+    folds = run.gathered("memory")
+    x = run.table.train["x"].to_numpy()
+    stranger = 0.25 + 0.5 / (1 + np.exp(-x))
+    oof = out_of_fold(run, folds)
+    np.testing.assert_array_equal(oof[:, 0], stranger.astype(np.float32))  # 1.0 where a model has met the row
+    assert sorted(np.concatenate([np.flatnonzero(run.plan == f) for f in folds])) == list(range(120))
+
+    # the submission: mean over folds, then over members (the blend is Mean), in the sample's order
+    tests = [np.mean([f.test for f in run.gathered(n).values()], axis=0) for n in ("boost", "memory")]
+    by_id = dict(zip(run.table.test["id"], np.mean(tests, axis=0)[:, 0], strict=True))
+    written = pd.read_csv(report.submission, dtype={"id": str})
+    asked = pd.read_csv(small.data / "sample_submission.csv", dtype={"id": str})
+    assert written.columns.tolist() == ["id", "y"] and written["id"].tolist() == asked["id"].tolist()
+    np.testing.assert_allclose(written["y"], [by_id[i] for i in written["id"]], rtol=1e-6)
+
+    both = np.stack([out_of_fold(run, run.gathered(n)) for n in ("boost", "memory")])
+    honest = nested(run.recipe.blend, both, run.table.y, run.plan, run.table.task.metric, ["boost", "memory"])
+    assert honest is not None and report.summary["nested"] == honest.score
+    assert report.weights == {"boost": 0.5, "memory": 0.5}
+    for name in ("boost", "memory"):  # a fold's score is that of its own rows
+        for fold, kept in run.gathered(name).items():
+            here = run.plan == fold
+            assert kept.score["score"] == run.table.task.metric(run.table.y[here], kept.valid)
+    shown = seen(run)
+    assert "boost*" in shown and "memory*" not in shown and "* boost: stopped by the judged fold" in shown
+    assert f"nested roc_auc {honest.score:.5f}" in shown
+
+
+def test_nothing_left_to_do_fits_nothing(small: Any, tmp_path: Path, fits: Path) -> None:
+    fitted(opened(small, tmp_path))
+    assert len(fits.read_text().split()) == 4
+    run = opened(small, tmp_path)
+    assert todo(run, ["boost", "memory"], run.folds).missing == [] and fitted(run) == {}
+    assert run.fit("memory", 0) == "kept" and len(fits.read_text().split()) == 4
+    blend(run, ["boost", "memory"])
+    (tmp_path / "run/blend/oof.npy").unlink()
+    assert blend(run, ["boost", "memory"]) is not None
+    assert not (tmp_path / "run/blend/oof.npy").exists()  # the blend was read, not made again
+    (tmp_path / "run/submission.csv").unlink()
+    blend(run, ["boost", "memory"])
+    assert (tmp_path / "run/submission.csv").exists() and (tmp_path / "run/blend/oof.npy").exists()
+
+
+def test_a_changed_member_is_refitted_alone(small: Any, tmp_path: Path) -> None:
+    fitted(opened(small, tmp_path))
+    changed = opened(small, tmp_path, "memory.shift=1")
+    assert todo(changed, ["boost", "memory"], changed.folds).missing == [("memory", f) for f in range(4)]
+    other = opened(small, tmp_path, "folds.seed=1")
+    assert len(todo(other, ["boost", "memory"], other.folds).missing) == 8
+
+
+def test_some_folds_then_the_rest(small: Any, tmp_path: Path, fits: Path) -> None:
+    run = opened(small, tmp_path)
+    assert list(fitted(run, ("memory",), [1, 0])) == [("memory", 0), ("memory", 1)]
+    assert blend(run, ["memory"]) is None
+    assert [run.shelf("memory").state(f) for f in range(4)] == ["done", "done", "absent", "absent"]
+    assert "·" in seen(run)
+    assert list(fitted(run, ("memory",))) == [("memory", 2), ("memory", 3)]
+    assert len(fits.read_text().split()) == 4 and blend(run, ["memory"]) is not None
+    with pytest.raises(KitError, match="^fold 9 does not exist; there are: 0, 1, 2, 3$"):
+        run.chosen_folds([0, 9])
+
+
+def test_a_failing_fold_leaves_its_reason_and_the_rest_goes_on(
+    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOOD", "fail")
+    run = opened(small, tmp_path)
+    outcomes = fitted(run)
+    bad = run.plan[0]  # the fold that judges the first row
+    assert [pair for pair, outcome in outcomes.items() if outcome == "failed"] == [("memory", bad)]
+    text = (run.shelf("memory").part(bad) / "error.txt").read_text()
+    assert text.startswith("Traceback") and text.rstrip().endswith("RuntimeError: a bad day")
+    assert run.shelf("memory").state(bad) == "failed" and "failed" in seen(run)
+    report = blend(run, ["boost", "memory"])
+    assert report is not None and list(report.weights) == ["boost"]
+    monkeypatch.delenv("MOOD")
+    assert fitted(run) == {("memory", bad): "done"}
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (lambda n: np.full((n, 2), 0.5), "memory: predictions have shape"),
+        (lambda n: np.full(n, 0.5), "memory: predictions have shape"),
+        (lambda n: np.full((n, 1), np.nan), "memory: 30 predictions are NaN or infinite"),
+    ],
+)
+def test_predictions_that_would_hurt_later(
+    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, said: str
+) -> None:
+    module = importlib.import_module("small_recipe")
+    monkeypatch.setattr(module.Knows, "predict", lambda self, rows: answer(len(rows)))
+    run = opened(small, tmp_path)
+    assert set(fitted(run, ("memory",)).values()) == {"failed"}
+    text = (run.shelf("memory").part(0) / "error.txt").read_text()
+    assert text.startswith(said) and "Traceback" not in text
+
+
+def test_a_member_that_cannot_prepare_stops_no_other(
+    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_weights(self: Any, rows: Any) -> None:
+        raise KitError("weights 'x' not found")
+
+    monkeypatch.setattr(importlib.import_module("small_recipe").Memory, "prepare", no_weights)
+    run = opened(small, tmp_path)
+    outcomes = fitted(run)
+    assert {o for (name, _), o in outcomes.items() if name == "memory"} == {"failed"}
+    assert {o for (name, _), o in outcomes.items() if name == "boost"} == {"done"}
+    assert (run.shelf("memory").part(3) / "error.txt").read_text() == "weights 'x' not found\n"
+
+
+def test_without_a_test_file(small: Any, tmp_path: Path) -> None:
+    recipe = small()
+    (tmp_path / "train.csv").write_bytes((small.data / "train.csv").read_bytes())
+    run = Run(recipe, recipe.load(tmp_path), tmp_path / "run")
+    assert set(fitted(run).values()) == {"done"}
+    report = blend(run, ["boost", "memory"])
+    assert report is not None and report.submission is None and not (tmp_path / "run/submission.csv").exists()
+
+
+def test_executors_give_the_same_bytes(house: House) -> None:
+    assert house.kit("cv", "small", "--on", "inline").returncode == 0
+    inline = house.predictions()
+    assert len(inline) == 2 * 4 * 2 + 3
+    house.runs.rename(house.folder / "first")
+    done = house.kit("cv", "small", "--on", "processes:2")
+    assert done.returncode == 0, done.stderr
+    assert house.predictions() == inline
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_bytes(house: House) -> None:
+    pytest.importorskip("ray")
+    assert house.kit("cv", "small").returncode == 0
+    inline = house.predictions()
+    house.runs.rename(house.folder / "first")
+    done = house.kit("cv", "small", "--on", "ray", RAY_USAGE_STATS_ENABLED="0")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert house.predictions() == inline
+
+
+@pytest.mark.parametrize("on", ["inline", "processes:2"])
+def test_a_failure_exits_with_1_and_names_it(house: House, on: str) -> None:
+    done = house.kit("cv", "small", "--on", on, "--set", "boost.trees=2", MOOD="fail")
+    assert done.returncode == 1
+    assert "RuntimeError: a bad day" in done.stdout
+    (error,) = house.runs.glob("memory-*/fold*.part/error.txt")
+    fold = error.parent.name.removesuffix(".part").removeprefix("fold")
+    assert done.stderr == f"kit: failed: memory fold {fold}; the rest is kept, run this again to retry\n"
+    again = house.kit("cv", "small", "--on", on, "--set", "boost.trees=2")
+    assert again.returncode == 0 and "7 of 8 folds were finished before" in again.stdout
+    assert len(house.fits()) == 5
+
+
+def test_a_worker_that_dies_takes_no_other_fold_with_it(house: House) -> None:
+    done = house.kit("cv", "small", "--on", "processes:2", "--only", "memory", MOOD="die")
+    assert done.returncode == 1
+    (error,) = house.runs.glob("memory-*/fold*.part/error.txt")
+    assert "BrokenProcessPool" in error.read_text()
+    assert len(list(house.runs.glob("memory-*/fold?/valid.npy"))) == 3
+
+
+def test_sample_is_a_part_and_kept_apart(house: House) -> None:
+    done = house.kit("cv", "small", "--sample", "60", "--only", "memory")
+    assert done.returncode == 0 and "no submission was written" in done.stdout
+    root = house.folder / "runs/small-60-rows"
+    (score, *_) = sorted(root.glob("memory-*/fold0/score.json"))
+    assert read_json(score)["rows"] == {"train": 45, "valid": 15, "test": 30}
+    assert not (root / "submission.csv").exists() and not house.runs.exists()
