@@ -76,6 +76,7 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
+        """Changes with any value of the frame."""
         if self._name:
             return self._name
         hashes = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()

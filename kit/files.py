@@ -34,15 +34,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Writes sorted and indented JSON, whole or not at all: two such files can be compared line by line."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
+    """What a JSON file holds."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -101,4 +104,5 @@ def lock(path: Path, wait: float = 0) -> Iterator[bool]:
 
 
 def remove(folder: Path) -> None:
+    """Removes a folder with all that lies in it, if it is there."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,24 @@ from kit.recipe import Recipe
 from kit.run import Run
 from kit.spec import KitError, Spec
 
-WORDS = "red green blue grey sky sea sun rain good bad ugly fine nice dull calm loud".split()
+WORDS = [
+    "red",
+    "green",
+    "blue",
+    "grey",
+    "sky",
+    "sea",
+    "sun",
+    "rain",
+    "good",
+    "bad",
+    "ugly",
+    "fine",
+    "nice",
+    "dull",
+    "calm",
+    "loud",
+]
 
 
 class ContractError(AssertionError, KitError):
@@ -31,7 +49,7 @@ def sample_rows(task: Task, n: int = 60, seed: int = 0) -> Rows:
     signal = rng.normal(size=(n, task.outputs))
     signal[: 2 * task.outputs] = np.repeat(np.eye(task.outputs), 2, axis=0) * 2 - 1  # each label in two rows at least
     numbers = [c for c in task.inputs if c not in task.text] or ([] if task.text else ["x1", "x2"])
-    columns = {c: signal[:, i % task.outputs] + rng.normal(0, 0.5, n) for i, c in enumerate(numbers)}
+    columns: dict[str, Any] = {c: signal[:, i % task.outputs] + rng.normal(0, 0.5, n) for i, c in enumerate(numbers)}
     at = (np.argsort(-signal, axis=1)[:, :1] * 3 + rng.integers(0, 3, (n, 6))) % len(WORDS)
     columns |= {c: [" ".join(WORDS[i] for i in row[: 1 + k % 6]) for k, row in enumerate(at)] for c in task.text}
     y = {
@@ -59,7 +77,7 @@ def check_member(member: Member, rows: Rows, work: Path) -> None:
     predictor = member.fit(train, valid, _made(work / "first"))
     p = predictor.predict(valid)
     unchanged = before[0].equals(rows.source.frame) and all(map(np.array_equal, before[1:], (rows.at, rows.labels)))
-    _clause(unchanged, member, "the input stays untouched: fit or predict changed the frame, the positions or the labels")
+    _clause(unchanged, member, "the input stays untouched: fit or predict changed frame, positions or labels")
     _check_predictions(member, p, valid)
     again = member.fit(train, valid, _made(work / "second")).predict(valid)
     _clause(np.array_equal(p, again), member, "the same seed gives the same predictions: a second fit gave others")
@@ -80,7 +98,8 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
         try:
             recipe.override(*recipe.spelled(preset))
         except KitError as error:
-            raise ContractError(f"{type(recipe).__name__}: presets name settings there are: preset '{preset}': {error}") from None
+            said = f"{type(recipe).__name__}: presets name settings there are: preset '{preset}': {error}"
+            raise ContractError(said) from None
     for member in recipe.members.values():
         _check_spec(member)
     run = Run(recipe, recipe.load(folder), folder / "nowhere")
@@ -89,7 +108,7 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
     folds = {}
     for fold in run.folds:
         learnt, judged = run.split(fold)
-        _clause(not set(learnt) & set(judged), recipe, f"a row is not judged by what learnt from it: fold {fold} does so")
+        _clause(not set(learnt) & set(judged), recipe, f"no row is judged by what learnt from it: fold {fold} does so")
         folds[fold] = Fold(run.table.rows(judged).labels[:, :1].repeat(recipe.task.outputs, 1), np.empty(0), {})
     gathered, judged = out_of_fold(run, folds)[:, 0], run.plan >= 0
     whole = np.array_equal(gathered[judged], run.table.y[judged, 0].astype(np.float32))
@@ -120,7 +139,7 @@ def _check_spec(spec: Spec) -> None:
 
 def _check_predictions(member: Member, p: np.ndarray, rows: Rows) -> None:
     wanted = (len(rows), rows.task.outputs)
-    _clause(isinstance(p, np.ndarray) and p.dtype.kind == "f", member, "predictions are an array of floats: they are not")
+    _clause(isinstance(p, np.ndarray) and p.dtype.kind == "f", member, "predictions are an array of floats: not so")
     _clause(p.shape == wanted, member, f"predictions have the shape (rows, outputs): {p.shape}, not {wanted}")
     _clause(bool(np.isfinite(p).all()), member, "predictions are finite: some are NaN or infinite")
     if rows.task.kind != "regression":
@@ -134,7 +153,7 @@ def _check_predict(member: Member, predictor: Predictor, p: np.ndarray, rows: Ro
     order = np.random.default_rng(0).permutation(len(rows))
     # sums over rows may be split otherwise when they stand in another order, so the last bits may differ
     mixed = predictor.predict(rows.take(order))
-    _clause(np.allclose(mixed, p[order], atol=1e-5), member, "row order does not matter: shuffled rows were predicted otherwise")
+    _clause(np.allclose(mixed, p[order], atol=1e-5), member, "row order does not matter: shuffled rows get others")
     unlabelled = Rows(rows.task, rows.source, rows.at)
     _same(member, lambda: predictor.predict(unlabelled), p, "predict reads no labels: without them")
     fresh = Rows(rows.task, Source(rows.frame), np.arange(len(rows)))
@@ -150,5 +169,6 @@ def _same(member: Member, predict: Callable[[], np.ndarray], p: np.ndarray, clau
     try:
         found = predict()
     except Exception as error:
-        raise ContractError(f"{type(member).__name__}: {clause} it failed with {type(error).__name__}: {error}") from error
+        said = f"{type(member).__name__}: {clause} it failed with {type(error).__name__}: {error}"
+        raise ContractError(said) from error
     _clause(found.shape == p.shape and np.allclose(found, p, atol=1e-5), member, f"{clause} predictions differ")

@@ -113,7 +113,12 @@ class House:
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("KIT_", "PYTEST"))}
-        fixed = {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE", "KIT_THREADS": "1", "KIT_KAGGLE_INPUT": "nowhere"}
+        fixed = {
+            "PYTHONPATH": str(ROOT),
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "KIT_THREADS": "1",
+            "KIT_KAGGLE_INPUT": "nowhere",
+        }
         return kept | fixed | {"FITS": str(self.folder / "fits.txt")} | more
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:

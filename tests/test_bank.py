@@ -122,7 +122,9 @@ def test_half_written_files_of_a_killed_process_are_cleared(shelf: Shelf) -> Non
 
 
 def test_a_busy_fold_is_left_alone_until_its_process_dies(shelf: Shelf) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(shelf.folder)], env=os.environ | {"PYTHONPATH": os.getcwd()})
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(shelf.folder)], env=os.environ | {"PYTHONPATH": os.getcwd()}
+    )
     try:
         wait_until(lambda: (shelf.part(0) / "held").exists())
         assert shelf.state(0) == "busy" and shelf.state(1) == "absent"

@@ -75,7 +75,10 @@ def test_a_bad_file_is_one_line_on_stderr_and_debug_shows_where(house: House) ->
     before = tree(house.folder)
     done = house.kit("cv", "small")
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "kit: train.csv: separated by semicolons, not commas; its columns seem to be: id, x, z, words, y\n"
+    assert (
+        done.stderr
+        == "kit: train.csv: separated by semicolons, not commas; its columns seem to be: id, x, z, words, y\n"
+    )
     assert tree(house.folder) == before
     told = house.kit("cv", "small", "--debug")
     assert told.returncode == 2 and "Traceback" in told.stderr and "in read_csv" in told.stderr
@@ -125,7 +128,9 @@ def test_competitions(house: House) -> None:
 def test_the_embedded_sample_is_announced_in_one_line(house: House) -> None:
     shutil.rmtree(house.folder / "data")
     done = house.kit("show", "toxic")
-    said = "toxic: no competition files found in data/toxic/ or below nowhere; using the embedded sample with preset quick"
+    said = (
+        "toxic: no competition files found in data/toxic/ or below nowhere; using the embedded sample with preset quick"
+    )
     assert done.returncode == 0 and done.stdout.splitlines()[0] == said
     assert not (house.folder / "runs").exists()
     own = house.kit("show", "small")
@@ -168,7 +173,9 @@ def test_data_is_found_wherever_kaggle_mounts_it(
 
 def test_a_run_on_kaggles_folder(house: House) -> None:
     (house.folder / "data/small").rename(house.folder / "mounted")
-    done = house.kit("cv", "small", "--preset", "tiny", "--only", "boost", KIT_KAGGLE_INPUT=str(house.folder / "mounted"))
+    done = house.kit(
+        "cv", "small", "--preset", "tiny", "--only", "boost", KIT_KAGGLE_INPUT=str(house.folder / "mounted")
+    )
     assert done.returncode == 0 and (house.runs / "submission.csv").exists()
 
 
@@ -181,7 +188,10 @@ HEAVY = ["torch", "transformers", "sklearn", "lightgbm", "scipy.stats", "pandas"
     "script, light",
     [
         ("import sys; sys.argv = ['kit', '--help']\ntry:\n    import kit.__main__\nexcept SystemExit: pass", HEAVY),
-        ("import sys; sys.argv = ['kit', 'competitions']\ntry:\n    import kit.__main__\nexcept SystemExit: pass", HEAVY),
+        (
+            "import sys; sys.argv = ['kit', 'competitions']\ntry:\n    import kit.__main__\nexcept SystemExit: pass",
+            HEAVY,
+        ),
         ("import kit.cv", HEAVY[:4]),
         ("import competitions.toxic.recipe; competitions.toxic.recipe.Toxic().options()", HEAVY[:4]),
     ],

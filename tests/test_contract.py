@@ -16,13 +16,15 @@ from kit.member import Member, Predictor
 from kit.members import NBSVM, Boost, Encoder, Linear
 from kit.metrics import log_loss, mean_roc_auc, rmse, roc_auc
 from kit.recipe import Recipe
-from kit.text import Tfidf
 from kit.testing import ContractError, check_member, check_recipe, sample_rows
+from kit.text import Tfidf
 
 TASKS = {
     "binary": Task(name="b", kind="binary", targets=("y",), text=("t",), inputs=("t", "x"), metric=roc_auc),
     "multilabel": Task(name="m", kind="multilabel", targets=("a", "b", "c"), text=("t",), metric=mean_roc_auc),
-    "multiclass": Task(name="c", kind="multiclass", targets=("y",), text=("t",), classes=("u", "v", "w"), metric=log_loss),
+    "multiclass": Task(
+        name="c", kind="multiclass", targets=("y",), text=("t",), classes=("u", "v", "w"), metric=log_loss
+    ),
     "regression": Task(name="r", kind="regression", targets=("y",), text=("t",), inputs=("t", "x"), metric=rmse),
 }
 NUMBERS = Task(name="n", kind="binary", targets=("y",), metric=roc_auc)
@@ -127,14 +129,17 @@ class Shy(Faulty):
 CAUGHT = [
     (Faulty(fault="shape"), "predictions have the shape (rows, outputs): (20, 2), not (20, 1)"),
     (Faulty(fault="flat"), "predictions have the shape (rows, outputs): (20,), not (20, 1)"),
-    (Faulty(fault="ints"), "predictions are an array of floats: they are not"),
+    (Faulty(fault="ints"), "predictions are an array of floats: not so"),
     (Faulty(fault="nan"), "predictions are finite: some are NaN or infinite"),
     (Faulty(fault="range"), "probabilities lie in [0, 1]: "),
     (Faulty(fault="seed"), "the same seed gives the same predictions: a second fit gave others"),
     (Faulty(fault="stateful"), "predict repeats itself: a second call gave others"),
-    (Faulty(fault="order"), "row order does not matter: shuffled rows were predicted otherwise"),
+    (Faulty(fault="order"), "row order does not matter: shuffled rows get others"),
     (Faulty(fault="touches"), "the input stays untouched: "),
-    (Faulty(fault="labels"), "predict reads no labels: without them it failed with KitError: these rows have no labels"),
+    (
+        Faulty(fault="labels"),
+        "predict reads no labels: without them it failed with KitError: these rows have no labels",
+    ),
     (Faulty(fault="fresh"), "rows of another source are predicted alike: there it failed with KeyError"),
     (Faulty(fault="load"), "a saved predictor predicts the same: loaded, predictions differ"),
     (Unhashable(columns=["a"]), "a spec can be hashed: "),
@@ -186,7 +191,7 @@ class Changing(KFold):
     [
         (Memberless(), "Memberless: a recipe has members: it has none"),
         (Misspelt(), "Misspelt: presets name settings there are: preset 'quick': unknown setting 'member.falt'"),
-        (Sound(folds=Leaking(n=3)), "Sound: a row is not judged by what learnt from it: fold 0 does so"),
+        (Sound(folds=Leaking(n=3)), "Sound: no row is judged by what learnt from it: fold 0 does so"),
         (Sound(folds=Changing(n=3)), "Sound: the fold plan repeats itself: a second one differs"),
     ],
 )

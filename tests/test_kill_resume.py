@@ -63,7 +63,9 @@ def fresh(finished: tuple[House, dict[str, bytes]], tmp_path: Path) -> House:
     # the same path to the weights, for it is part of the member's key
     text = (house.folder / "competitions/small/recipe.py").read_text()
     path = finished[0].folder / "competitions/small"
-    (house.folder / "competitions/small/recipe.py").write_text(text.replace("Path(__file__).parent", f"Path({str(path)!r})"))
+    (house.folder / "competitions/small/recipe.py").write_text(
+        text.replace("Path(__file__).parent", f"Path({str(path)!r})")
+    )
     return house
 
 
@@ -138,6 +140,7 @@ def test_ctrl_c_stops_keeps_and_says_how_to_go_on(house: House, on: str) -> None
     assert done.returncode == 0 and "4 of 8 folds were finished before" in done.stdout
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(house: House) -> None:
     asleep = "memory-*/fold*.part/asleep"
     words = ("cv", "small", "--on", "processes:2", "--only", "memory")

@@ -217,6 +217,7 @@ def test_a_failure_exits_with_1_and_names_it(house: House, on: str) -> None:
     assert len(house.fits()) == 5
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_takes_no_other_fold_with_it(house: House) -> None:
     done = house.kit("cv", "small", "--on", "processes:2", "--only", "memory", MOOD="die")
     assert done.returncode == 1

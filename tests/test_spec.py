@@ -147,10 +147,15 @@ def test_a_value_that_its_field_refuses(setting: str, sentence: str) -> None:
 def test_other_refusals() -> None:
     assert refused(Stage, epoch=1) == "Stage has no setting 'epoch'; did you mean 'epochs'?"
     assert refused(Net().override, "pool=max") == "Net.pool = 'max': input should be 'cls' or 'mean'"
-    assert refused(Trees().override, "bagging=perhaps").startswith("Trees.bagging = 'perhaps': input should be a valid bool")
+    assert refused(Trees().override, "bagging=perhaps").startswith(
+        "Trees.bagging = 'perhaps': input should be a valid bool"
+    )
     sentence = refused(Task, name="t", kind="binary", targets=("a", "b"), metric=f1)
     assert sentence == "Task: a binary task has one target, not 2: a, b"
-    assert refused(Task, name="t", kind="binary", targets=("a",), metric="f11") == "unknown metric 'f11'; did you mean 'f1'?"
+    assert (
+        refused(Task, name="t", kind="binary", targets=("a",), metric="f11")
+        == "unknown metric 'f11'; did you mean 'f1'?"
+    )
 
 
 # ---- identity ----------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ from kit.metrics import log_loss, rmse, roc_auc
 from kit.spec import KitError
 from kit.table import Table, read_table
 
-TASK = Task(name="t", kind="binary", targets=("y",), text=("words",), inputs=("words", "x"), aside=("team",), metric=roc_auc)
+TASK = Task(
+    name="t", kind="binary", targets=("y",), text=("words",), inputs=("words", "x"), aside=("team",), metric=roc_auc
+)
 LOOSE = Task(name="t", kind="binary", targets=("y",), metric=roc_auc)
 TRAIN = "id,words,x,team,y\n00012,one,1,a,0\n7,None,2.5,b,1\nb,NA,,a,1\n"
 TEST = "id,words,x,team\n9,,4,c\n0010,four,5,c\n"
@@ -74,7 +76,11 @@ def test_a_column_called_x_dot_1_is_no_second_x(tmp_path: Path) -> None:
 
 
 def test_byte_order_mark_and_windows_lines(tmp_path: Path) -> None:
-    assert read(tmp_path, b"\xef\xbb\xbf" + TRAIN.replace("\n", "\r\n").encode()).train["id"].tolist() == ["00012", "7", "b"]
+    assert read(tmp_path, b"\xef\xbb\xbf" + TRAIN.replace("\n", "\r\n").encode()).train["id"].tolist() == [
+        "00012",
+        "7",
+        "b",
+    ]
 
 
 def test_classes_that_look_like_nothing_or_like_numbers(tmp_path: Path) -> None:
@@ -94,7 +100,14 @@ def test_zipped(tmp_path: Path) -> None:
 def test_digest_changes_with_any_cell(tmp_path: Path) -> None:
     seen = {read(tmp_path).digest}
     assert read(tmp_path).digest in seen
-    for old, new in [(",one", ",One"), ("2.5", "2.6"), (",,a", ",0,a"), ("00012", "00013"), ("b,1\nb", "b,0\nb"), ("1,a", "1,c")]:
+    for old, new in [
+        (",one", ",One"),
+        ("2.5", "2.6"),
+        (",,a", ",0,a"),
+        ("00012", "00013"),
+        ("b,1\nb", "b,0\nb"),
+        ("1,a", "1,c"),
+    ]:
         assert TRAIN.count(old) == 1, old
         seen.add(read(tmp_path, TRAIN.replace(old, new)).digest)
     seen.add(read(tmp_path, test=TEST.replace("four", "for")).digest)

@@ -49,6 +49,7 @@ class Blended:
         return weighted(scaled_ranks(predictions) if self.ranks else predictions, np.array(self.shares))
 
     def save(self, path: Path) -> None:
+        """Writes what `load` reads."""
         # a list, because write_json sorts the keys of a dict and apply needs the members' order
         weights = [{"member": name, "weight": share} for name, share in self.weights.items()]
         write_json(path, {"method": self.method, "ranks": self.ranks, "weights": weights})

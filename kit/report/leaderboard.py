@@ -6,6 +6,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from kit.blending import BlendReport, out_of_fold
+from kit.metrics import unjudged
 from kit.run import Run
 
 MARKS = {"busy": "busy", "failed": "failed", "part": "…", "absent": "·", "damaged": "damaged", "done": "done"}
@@ -39,6 +40,10 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
                 else "blend: cannot be judged"
             )
         )
+    for fold in folds:
+        if unseen := unjudged(task.metric, run.table.y[run.plan == fold]):
+            columns = ", ".join(f"'{task.targets[i]}'" for i in unseen)
+            lines.append(Text(f"fold {fold}: labels of {columns} are all equal, so {task.metric.name} cannot judge them"))
     if peeking := [n for n in names if run.recipe.members[n].peeks]:
         lines.append(Text(f"* {', '.join(peeking)}: stopped by the judged fold, so slightly optimistic", style="dim"))
     return Group(*lines)

@@ -69,13 +69,13 @@ class Progress:
         self.console.print(f"{name} fold {fold}: {said}", highlight=False, soft_wrap=True)
 
     def _watch(self) -> None:
-        spoken = time.monotonic()
+        spoken, said = time.monotonic(), {}
         while not self.ended.wait(0.5 if self.console.is_terminal else 2.0):
             lines = {pair: line for pair in tuple(self.waiting) if (line := self._line(*pair))}
             for (name, fold), line in lines.items():
                 self._show(name, fold, line)
-            if not self.console.is_terminal and lines and time.monotonic() - spoken >= self.every:
-                spoken = time.monotonic()
+            if not self.console.is_terminal and lines != said and time.monotonic() - spoken >= self.every:
+                spoken, said = time.monotonic(), lines
                 for (name, fold), line in lines.items():
                     left = (line["steps"] - line["step"]) / line["steps_per_second"]
                     self.console.print(

@@ -97,6 +97,7 @@ class TokenBatches:
     pool: int = 50
 
     def plan(self, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch, as positions in `at`; the same ones each time it is asked."""
         rng = np.random.default_rng([self.seed, epoch])
         length = self.tokens.length[self.at]
         order = rng.permutation(len(self.at))

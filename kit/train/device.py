@@ -13,6 +13,7 @@ def best_device() -> torch.device:
 
 
 def device_of(model: nn.Module) -> torch.device:
+    """Where a model's first parameter lies."""
     return next(model.parameters()).device
 
 

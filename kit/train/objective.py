@@ -20,6 +20,8 @@ class Step(NamedTuple):
 
 
 class Objective(Protocol):
+    """What a training step computes: model and batch → `Step`."""
+
     def __call__(self, model: nn.Module, batch: Batch) -> Step: ...
 
 
