@@ -96,9 +96,14 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
 
 
 def last_blend(run: Run) -> BlendReport | None:
-    """The blend of exactly what the bank holds now, if it was made; nothing is computed."""
-    members = complete(run, list(run.recipe.members))
-    return next((kept for submit in (True, False) if (kept := _kept(run, list(members), submit))), None)
+    """The last blend, if its members, settings and rows are still those of `run`; nothing is computed."""
+    try:
+        names = [name for name, _ in read_json(run.root / "blend" / "report.json")["weights"]]
+    except (OSError, ValueError):
+        return None
+    if not set(names) <= run.recipe.members.keys():
+        return None
+    return next((kept for submit in (True, False) if (kept := _kept(run, names, submit))), None)
 
 
 def _key(run: Run, names: list[str], submit: bool) -> str:

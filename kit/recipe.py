@@ -58,7 +58,7 @@ class Recipe(Spec):
         seeds = [] if seed is None else [f"{name}.seed={seed}" for name in self.members]
         return [*(self.presets[preset] if preset else ()), *settings, *seeds]
 
-    def load(self, folder: Path, cache: Path | None = None) -> Table:  # type: ignore[override]  # unlike Spec.load
+    def load(self, folder: Path, cache: Path | None = None) -> Table:
         """The competition's rows.
 
         Args:

@@ -151,12 +151,12 @@ class Spec(BaseModel):
     # ---- identity ------------------------------------------------------------------------------
 
     def dump(self) -> dict[str, Any]:
-        """JSON-ready dict with the class and version of every nested spec; `Spec.load` reads it back."""
+        """JSON-ready dict with the class and version of every nested spec; `Spec.revive` reads it back."""
         fields = {name: _plain(getattr(self, name)) for name in sorted(type(self).model_fields)}
         return {"class": f"{type(self).__module__}:{type(self).__qualname__}", "version": self.version, **fields}
 
     @staticmethod
-    def load(dumped: dict[str, Any]) -> "Spec":
+    def revive(dumped: dict[str, Any]) -> "Spec":
         """The spec that `dump` described.
 
         Raises:
@@ -207,7 +207,7 @@ def _plain(value: Any) -> Any:
 
 def _revive(value: Any) -> Any:
     if isinstance(value, dict):
-        return Spec.load(value) if "class" in value else {k: _revive(v) for k, v in value.items()}
+        return Spec.revive(value) if "class" in value else {k: _revive(v) for k, v in value.items()}
     if isinstance(value, list):
         return tuple(_revive(v) for v in value)
     return value

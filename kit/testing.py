@@ -131,7 +131,7 @@ def _check_spec(spec: Spec) -> None:
     except TypeError as error:
         raise ContractError(f"{type(spec).__name__}: a spec can be hashed: {error}") from None
     try:
-        back = Spec.load(json.loads(json.dumps(spec.dump())))
+        back = Spec.revive(json.loads(json.dumps(spec.dump())))
     except (TypeError, ValueError, KitError) as error:
         raise ContractError(f"{type(spec).__name__}: a spec round-trips through JSON: {error}") from None
     _clause(back == spec, spec, "a spec round-trips through JSON: another one came back")

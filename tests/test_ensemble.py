@@ -220,7 +220,7 @@ def test_saved_blends_are_readable_and_give_the_same_numbers(tmp_path: Path) -> 
 
 
 def test_blends_are_specs() -> None:
-    assert Spec.load(Greedy(rounds=7).dump()) == Greedy(rounds=7)
+    assert Spec.revive(Greedy(rounds=7).dump()) == Greedy(rounds=7)
     assert Greedy().override("bags=5").bags == 5
     with pytest.raises(KitError, match=r"Greedy.rounds = 0: input should be greater than or equal to 1"):
         Greedy(rounds=0)

@@ -94,7 +94,7 @@ def test_duplicates_never_straddle(folds: Drawn, y: np.ndarray) -> None:
 
 @drawn
 def test_a_spec_survives_the_disk_and_the_index_does_not_matter(folds: Drawn, y: np.ndarray) -> None:
-    again = Spec.load(folds.dump())
+    again = Spec.revive(folds.dump())
     assert again == folds and isinstance(again, Folds)
     assert (again.plan(FRAME.set_index(np.zeros(ROWS)), y[:, None] if y.ndim == 1 else y) == folds.plan(FRAME, y)).all()
 

@@ -212,7 +212,7 @@ def test_tolerance_bounds_the_gradient() -> None:
 
 def test_specs_go_through_json_and_overrides() -> None:
     for member in (Linear(), NBSVM(), Linear(char=None)):
-        assert Spec.load(member.dump()) == member
+        assert Spec.revive(member.dump()) == member
     word = Linear().override("word.min_df=0.1", "char.ngram_range=1,4").word
     assert word is not None
     assert word.min_df == 0.1

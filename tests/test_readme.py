@@ -25,7 +25,9 @@ def make_lines() -> list[str]:
 @pytest.mark.parametrize("line", make_lines())
 def test_every_make_line_reaches_the_command_it_names(line: str) -> None:
     words = shlex.split(line)
-    told = subprocess.run(["make", "-n", "-o", ".venv/ready", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["make", "-n", "-o", ".venv/ready", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert told.returncode == 0, told.stderr
     assert ("pytest" if words[1] == "test" else f"-m kit {words[1]} toxic") in told.stdout
     for word in words[2:]:  # a setting that the Makefile drops would be ignored in silence

@@ -180,11 +180,11 @@ def test_diff() -> None:
 
 def test_round_trip_through_json_keeps_subclasses() -> None:
     spec = Pair(net=Tall(height=9, layers=(1, 2)), side=None, blend=RankMean())
-    again = Spec.load(json.loads(json.dumps(spec.dump())))
+    again = Spec.revive(json.loads(json.dumps(spec.dump())))
     assert again == spec and type(again.net) is Tall and type(again.blend) is RankMean  # type: ignore[attr-defined]
     assert again.fingerprint() == spec.fingerprint()
     task = Task(name="t", kind="multiclass", targets=("a",), classes=(0, "x", 2.5), metric=f1.at(0.25))
-    assert Spec.load(json.loads(json.dumps(task.dump()))) == task
+    assert Spec.revive(json.loads(json.dumps(task.dump()))) == task
 
 
 @settings(max_examples=60, deadline=None)
@@ -194,19 +194,19 @@ def test_round_trip_through_json_keeps_subclasses() -> None:
 )  # fmt: skip
 def test_any_settings_round_trip(lr: float, clip: float | None, name: str, layers: list[int], share: float) -> None:
     spec = Pair(net=Tall(stage=Stage(lr=lr, clip=clip), name=name, layers=tuple(layers)), trees=Trees(share=share))
-    again = Spec.load(json.loads(json.dumps(spec.dump())))
+    again = Spec.revive(json.loads(json.dumps(spec.dump())))
     assert again == spec and again.dump() == spec.dump() and hash(again) == hash(spec)
     assert Pair(net=Tall()).override(f"net.lr={lr!r}").net.stage.lr == lr
 
 
 def test_what_is_no_spec_is_not_loaded() -> None:
-    assert refused(Spec.load, {"class": "pathlib:Path"}) == "'pathlib:Path' is not a Spec"
-    assert refused(Spec.load, {"class": "os:system"}) == "'os:system' is not a Spec"
+    assert refused(Spec.revive, {"class": "pathlib:Path"}) == "'pathlib:Path' is not a Spec"
+    assert refused(Spec.revive, {"class": "os:system"}) == "'os:system' is not a Spec"
     for lost in ("no.such.module:X", "kit.spec:Nothing", "kit.spec", "", ":Spec"):
-        assert refused(Spec.load, {"class": lost}) == f"there is no class '{lost}' to load a spec with"
-    assert "there is no class 'None'" in refused(Spec.load, {"lr": 1})
-    assert refused(Spec.load, Stage().dump() | {"lr": -1}).startswith("Stage.lr = -1: input should be greater than 0")
-    assert refused(Spec.load, Stage().dump() | {"lrr": 1}) == "Stage has no setting 'lrr'; did you mean 'lr'?"
+        assert refused(Spec.revive, {"class": lost}) == f"there is no class '{lost}' to load a spec with"
+    assert "there is no class 'None'" in refused(Spec.revive, {"lr": 1})
+    assert refused(Spec.revive, Stage().dump() | {"lr": -1}).startswith("Stage.lr = -1: input should be greater than 0")
+    assert refused(Spec.revive, Stage().dump() | {"lrr": 1}) == "Stage has no setting 'lrr'; did you mean 'lr'?"
 
 
 def test_fingerprint_changes_with_every_setting_class_and_version(monkeypatch: pytest.MonkeyPatch) -> None:

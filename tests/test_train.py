@@ -292,3 +292,13 @@ def test_the_last_step_is_saved_and_a_stale_log_without_state_is_cleared(tmp_pat
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert state["step"] == 36 and all(torch.equal(state["model"][n], w) for n, w in weights(net).items())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.pt", "log.jsonl"]
+
+
+def test_a_damaged_state_is_a_new_start(tmp_path: Path) -> None:
+    whole, net = Net(0.4), Net(0.4)
+    attempt(whole, tmp_path / "whole", None)
+    attempt(Net(0.4), tmp_path, 17)
+    state = (tmp_path / "last.pt").read_bytes()
+    (tmp_path / "last.pt").write_bytes(state[: len(state) // 2])
+    attempt(net, tmp_path, None)
+    assert same(whole, net)

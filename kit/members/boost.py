@@ -104,7 +104,7 @@ class BoostPredictor(Predictor):
         import lightgbm as lgb
 
         facts = read_json(folder / "kit.json")
-        spec = Spec.load(facts["spec"])
+        spec = Spec.revive(facts["spec"])
         assert isinstance(spec, Boost)
         files = sorted(folder.glob("booster*.txt"), key=lambda p: int(p.stem.removeprefix("booster")))
         return cls(spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], facts["categories"])

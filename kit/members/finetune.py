@@ -107,7 +107,7 @@ class EncoderPredictor(Predictor):
         from transformers import AutoConfig, AutoModel
 
         facts = read_json(folder / "kit.json")
-        spec = Spec.load(facts["spec"])
+        spec = Spec.revive(facts["spec"])
         assert isinstance(spec, Encoder)
         state = load_file(folder / "model.safetensors")
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)

@@ -43,7 +43,9 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
     for fold in folds:
         if unseen := unjudged(task.metric, run.table.y[run.plan == fold]):
             columns = ", ".join(f"'{task.targets[i]}'" for i in unseen)
-            lines.append(Text(f"fold {fold}: labels of {columns} are all equal, so {task.metric.name} cannot judge them"))
+            lines.append(
+                Text(f"fold {fold}: labels of {columns} are all equal, so {task.metric.name} cannot judge them")
+            )
     if peeking := [n for n in names if run.recipe.members[n].peeks]:
         lines.append(Text(f"* {', '.join(peeking)}: stopped by the judged fold, so slightly optimistic", style="dim"))
     return Group(*lines)

@@ -164,7 +164,7 @@ class Vectorizer:
     @classmethod
     def load(cls, folder: Path, name: str) -> Self:
         """What `save` wrote."""
-        spec = Spec.load(read_json(folder / f"{name}.json"))
+        spec = Spec.revive(read_json(folder / f"{name}.json"))
         assert isinstance(spec, Tfidf)
         with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
             return cls(spec, unpack(arrays["letters"], arrays["lengths"]), arrays["idf"])

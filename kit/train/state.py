@@ -1,6 +1,7 @@
 """Everything that a killed run needs to go on as if it had never stopped."""
 
 import json
+import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,9 @@ class Keeper:
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
         """Puts the last saved state in place; gives the number of steps done before it, 0 where nothing was saved."""
-        if self.folder is None or not (self.folder / "last.pt").exists():
+        if (state := self._last()) is None:
             self._cut_log(0)
             return 0
-        state = torch.load(self.folder / "last.pt", map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"])
@@ -38,6 +38,15 @@ class Keeper:
             torch.cuda.set_rng_state(state["cuda"])
         self._cut_log(state["step"])
         return state["step"]
+
+    def _last(self) -> dict[str, Any] | None:
+        """The saved state; None where there is none, or where its file is damaged and only a new start helps."""
+        if self.folder is None or not (self.folder / "last.pt").exists():
+            return None
+        try:
+            return torch.load(self.folder / "last.pt", map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
+            return None
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, now: bool) -> None:
         """Saves if it is time to, or `now`."""
