@@ -127,11 +127,11 @@ def _backbone(folder: Path) -> torch.nn.Module:
     logging.disable_progress_bar()
     safe = True if any(folder.glob("*.safetensors")) else None
     model, found = AutoModel.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=safe, trust_remote_code=False, output_loading_info=True
+        folder, use_safetensors=safe, trust_remote_code=False, output_loading_info=True
     )
     if lost := sorted(name for name in found["missing_keys"] if "pooler" not in name):  # transformers makes them up
         raise KitError(f"weights {folder}: {len(lost)} of the model's tensors are missing, such as '{lost[0]}'")
-    return _without_pooler(model)
+    return _without_pooler(model.float())  # fp32 whatever the file holds; the loop chooses what products run in
 
 
 def _without_pooler(backbone: Any) -> torch.nn.Module:

@@ -69,7 +69,8 @@ class Progress:
         self.console.print(f"{name} fold {fold}: {said}", highlight=False, soft_wrap=True)
 
     def _watch(self) -> None:
-        spoken, said = time.monotonic(), {}
+        spoken = time.monotonic()
+        said: dict[tuple[str, int], dict[str, Any]] = {}
         while not self.ended.wait(0.5 if self.console.is_terminal else 2.0):
             lines = {pair: line for pair in tuple(self.waiting) if (line := self._line(*pair))}
             for (name, fold), line in lines.items():
