@@ -6,6 +6,8 @@ Sums of floats depend on how they are split, so a training run gives the same bi
 import os
 import sys
 
+from kit.spec import KitError
+
 # A waiting thread sleeps instead of spinning. Spinning gains nothing measurable when the machine is ours alone, and
 # costs a factor of three when anything else runs beside us. Libraries read this when they load.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -15,7 +17,9 @@ _count = 0
 
 def threads() -> int:
     """Threads to use: what `use_threads` set, else $KIT_THREADS, else one per core."""
-    return _count or int(os.environ.get("KIT_THREADS", 0)) or os.cpu_count() or 1
+    if not (told := os.environ.get("KIT_THREADS", "0")).isdecimal():
+        raise KitError(f"KIT_THREADS = '{told}' is not a number of threads")
+    return _count or int(told) or os.cpu_count() or 1
 
 
 def use_threads(count: int) -> None:

@@ -40,6 +40,14 @@ def test_refusals_are_one_line_and_write_nothing(
     assert tree(house.folder) == before
 
 
+def test_a_wrong_number_of_threads_in_the_environment(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KIT_THREADS", "two")
+    assert in_process(house, ["cv", "small"], monkeypatch) == 2
+    assert capsys.readouterr().err == "kit: KIT_THREADS = 'two' is not a number of threads\n"
+
+
 def in_process(house: House, words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """`python -m kit …` without the second that a new process takes."""
     import sys

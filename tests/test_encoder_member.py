@@ -12,7 +12,17 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, PreTrainedTokenizerFast
+from transformers import (
+    BartConfig,
+    BartModel,
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2Model,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5Model,
+)
 
 from kit.data import Rows, Source, Task
 from kit.members import Encoder, finetune
@@ -246,6 +256,7 @@ def test_what_cannot_work_is_said(bert: Path, tmp_path: Path, fitted: EncoderPre
         spec_of(bert).fit(Rows(rows.task, rows.source, rows.at), rows, tmp_path)
 
 
+SIZES = {"layers": 2, "attention_heads": 2, "ffn_dim": 32}  # of either side of BART
 NAMES = {
     "bert": ("encoder.layer.{}.attention.self.query.weight", "embeddings.word_embeddings.weight"),
     "roberta": ("encoder.layer.{}.output.LayerNorm.bias", "embeddings.position_embeddings.weight"),
@@ -287,3 +298,23 @@ def test_a_model_without_special_tokens_or_padding(bert: Path, tmp_path: Path) -
         np.testing.assert_allclose(fitted.predict(rows.take([1])), p[[1]], rtol=1e-5)
     with pytest.raises(KitError, match="reads at most 16 tokens"):
         spec_of(tmp_path / "gpt").override("length=17").fit(rows, rows, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart"])
+def test_of_an_encoder_decoder_the_encoder_is_taken(kind: str, bert: Path, tmp_path: Path) -> None:
+    shutil.copytree(bert, tmp_path / kind)
+    if kind == "t5":
+        made: Any = T5Model(T5Config(vocab_size=64, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2))
+    else:
+        layers = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in SIZES.items()}
+        made = BartModel(BartConfig(vocab_size=64, d_model=16, max_position_embeddings=32, **layers))
+    made.save_pretrained(tmp_path / kind)
+    spec, rows = spec_of(tmp_path / kind), rows_of()
+    fitted = spec.fit(rows, rows, tmp_path / "work")
+    assert not any("decoder" in name for name in fitted.net.state_dict())
+    assert fitted.net.depth("backbone.embed_tokens.weight") == 2
+    (tmp_path / "model").mkdir()
+    fitted.save(tmp_path / "model")
+    np.testing.assert_array_equal(EncoderPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
+
+

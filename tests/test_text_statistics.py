@@ -8,7 +8,7 @@ from kit.features import text_statistics
 
 CASES: dict[str, dict[str, float]] = {
     "You are SO a f**k!!!": {
-        "characters": 20, "words": 6, "lines": 1, "sentences": 3, "upper_share": 3 / 20, "digit_share": 0,
+        "characters": 20, "words": 6, "lines": 1, "sentences": 1, "upper_share": 3 / 20, "digit_share": 0,
         "space_share": 4 / 20, "sign_share": 5 / 20, "non_ascii_share": 0, "exclamation_share": 3 / 20,
         "exclamations": 3, "question_share": 0, "word_length_mean": 11 / 6, "word_length_max": 3,
         "shouted_share": 1 / 6, "title_share": 1 / 6, "distinct_share": 1, "most_repeated": 1, "run_longest": 3,
@@ -21,10 +21,11 @@ CASES: dict[str, dict[str, float]] = {
         "word_length_max": 2, "shouted_share": 0, "title_share": 4 / 8, "distinct_share": 5 / 8, "most_repeated": 3,
         "run_longest": 0, "runs": 0, "i_share": 4 / 8, "you_share": 0, "exclamations": 0,
     },
-    "été 東京。 aaaabbb at x@y.z see http://a.b and www.c": {
-        "characters": 49, "words": 14, "sentences": 4, "non_ascii_share": 5 / 49, "at_share": 1 / 49, "runs": 3,
+    "été 東京。 aaaabbb at x@y.z see http://a.b or www.c": {
+        "characters": 48, "words": 14, "sentences": 4, "non_ascii_share": 5 / 48, "at_share": 1 / 48, "runs": 3,
         "run_longest": 4, "masked_words": 1, "links": 2, "upper_share": 0, "lines": 1, "word_length_max": 7,
     },
+    "What?! https://www.a.b ... httpd": {"links": 1, "sentences": 4, "words": 6},
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kit.train import Stage, Supervised, factor, parameter_groups, train
+from kit.spec import KitError
 from kit.train.device import autocast
 from kit.train.objective import Step
 from kit.train.optim import adamw
@@ -79,6 +80,7 @@ def test_schedules_in_closed_form() -> None:
     assert factor("cosine", 25, 100) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
     assert 0 < factor("cosine", 99, 100) < 1e-3 and factor("linear", 99, 100) == pytest.approx(0.01)
     assert [factor("constant", s, 8, 0.25) for s in range(8)] == [0.5] + [1.0] * 7
+    assert factor("linear", 6, 100, 0.07) == 1 and factor("linear", 7, 100, 0.07) == 1  # 0.07 · 100 is above 7 in floats
     assert factor("linear", 0, 1, 0.9) == 1 and factor("cosine", 0, 1) == 1  # one step is not wasted
     with pytest.raises(ValueError, match="no schedule is called 'step'; there are: constant, linear, cosine"):
         factor("step", 5, 10)
@@ -214,6 +216,14 @@ def test_logged_loss_is_the_mean_over_rows(tmp_path: Path) -> None:
     expected = Supervised()(net, batches[np.arange(12)]).loss.item() / 12
     train(net, Supervised(), batches, PLAIN.override("lr=1e-12"), tmp_path / "new" / "folder")
     assert lines(tmp_path / "new" / "folder")[0]["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path: Path) -> None:
+    batches = Cut([6, 6])
+    batches.y[0, 0] = math.nan
+    with pytest.raises(KitError, match="the loss is nan by step 2 of 2; lower lr or set clip"):
+        train(Net(), Supervised(), batches, PLAIN, tmp_path)
+    assert not (tmp_path / "last.pt").exists()
 
 
 def test_bf16_multiplies_in_bf16_and_learns_in_fp32() -> None:

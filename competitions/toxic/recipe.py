@@ -31,7 +31,7 @@ class Toxic(Recipe):
 
     folds: Folds = Multilabel(n=5)
     linear: Linear = Linear()
-    nbsvm: NBSVM = NBSVM()
+    nbsvm: NBSVM = NBSVM(alpha=0.1, char=Linear().char)
     boost: Boost = Boost()
     minilm: Encoder = Encoder(weights="sentence-transformers/all-MiniLM-L6-v2")
     blend: Blend = Greedy()

@@ -9,6 +9,8 @@ import pandas as pd
 _WORD = re.compile(r"\w+")
 _RUN = re.compile(r"(.)\1{2,}", re.DOTALL)
 _MASKED = re.compile(r"\w[*@#$%!]+\w")
+_END = re.compile(r"[.!?…。！？]+")  # "?!" and "..." end one sentence
+_LINK = re.compile(r"https?://|(?<!://)\bwww\.")
 _COUNTED = {"exclamation": "!", "question": "?", "comma": ",", "period": ".", "quote": '"', "newline": "\n", "at": "@"}
 
 
@@ -31,7 +33,7 @@ def _statistics(text: str) -> dict[str, float]:
         "characters": len(text),
         "words": len(words),
         "lines": text.count("\n") + (text != ""),
-        "sentences": sum(text.count(s) for s in ".!?…。！？"),
+        "sentences": len(_END.findall(text)),
         "upper_share": sum(map(str.isupper, text)) / size,
         "digit_share": sum(map(str.isdigit, text)) / size,
         "space_share": sum(map(str.isspace, text)) / size,
@@ -48,7 +50,7 @@ def _statistics(text: str) -> dict[str, float]:
         "run_longest": max(runs, default=0),
         "runs": len(runs),
         "masked_words": len(_MASKED.findall(text)),
-        "links": text.count("http") + text.count("www."),
+        "links": len(_LINK.findall(text)),
         "you_share": sum(counts[w] for w in ("you", "your", "u", "ur")) / count,
         "i_share": sum(counts[w] for w in ("i", "me", "my")) / count,
     }

@@ -28,6 +28,8 @@ class Boost(Member):
     `patience=none` grows all trees.
     """
 
+    version = 2
+
     trees: int = Field(600, ge=1, description="trees at most, for each target")
     patience: int | None = Field(50, ge=1, description="stop after this many trees without gain; none: grow all")
     lr: float = Field(0.04, gt=0, description="shrinkage of each tree")
@@ -141,7 +143,7 @@ def _features(rows: Rows, text: bool, categories: dict[str, list[str]]) -> pd.Da
 
 def _statistics(rows: Rows) -> np.ndarray:
     compute = partial(_text_arrays, rows.task)
-    return rows.source.once("text-statistics-1-" + digest(list(rows.task.text))[:8], compute)["values"]
+    return rows.source.once("text-statistics-2-" + digest(list(rows.task.text))[:8], compute)["values"]
 
 
 def _text_arrays(task: Task, frame: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -93,28 +93,30 @@ class EncoderPredictor(Predictor):
 
     def save(self, folder: Path) -> None:
         """Writes a folder that needs nothing else: backbone configuration, tokenizer, weights, this member's spec."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save_model
 
         self.net.backbone.config.save_pretrained(folder)
         _tokenizer(self.folder).save_pretrained(folder)
-        save_file({k: v.contiguous() for k, v in self.net.state_dict().items()}, folder / "model.safetensors")
+        save_model(self.net, str(folder / "model.safetensors"), metadata={"format": "pt"})  # shared tensors once
         scale = {"kind": self.scale.kind, "center": self.scale.center.tolist(), "scale": self.scale.scale.tolist()}
         write_json(folder / "kit.json", {"spec": self.spec.dump(), "scale": scale})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        from safetensors.torch import load_file
+        from safetensors import safe_open
+        from safetensors.torch import load_model
         from transformers import AutoConfig, AutoModel
 
         facts = read_json(folder / "kit.json")
         spec = Spec.revive(facts["spec"])
         assert isinstance(spec, Encoder)
-        state = load_file(folder / "model.safetensors")
+        with safe_open(folder / "model.safetensors", "pt") as file:
+            outputs = file.get_slice("head.bias").get_shape()[0]
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         with torch.random.fork_rng():  # the weights drawn here are replaced at once
-            backbone = _without_pooler(AutoModel.from_config(config, trust_remote_code=False))
-            net = TextEncoder(backbone, len(state["head.bias"]), spec.pool, spec.dropout)
-        net.load_state_dict(state)
+            backbone = _encoder_of(AutoModel.from_config(config, trust_remote_code=False))
+            net = TextEncoder(backbone, outputs, spec.pool, spec.dropout)
+        load_model(net, folder / "model.safetensors")
         scale = facts["scale"]
         scale = _Scale(scale["kind"], np.array(scale["center"]), np.array(scale["scale"]))
         return cls(spec, net.to(best_device()).eval(), folder, scale)
@@ -131,14 +133,19 @@ def _backbone(folder: Path) -> torch.nn.Module:
     )
     if lost := sorted(name for name in found["missing_keys"] if "pooler" not in name):  # transformers makes them up
         raise KitError(f"weights {folder}: {len(lost)} of the model's tensors are missing, such as '{lost[0]}'")
-    return _without_pooler(model.float())  # fp32 whatever the file holds; the loop chooses what products run in
+    return _encoder_of(model)
 
 
-def _without_pooler(backbone: Any) -> torch.nn.Module:
-    """BERT's pooler serves next-sentence prediction; unused here, it would only fill memory and files."""
-    if getattr(backbone, "pooler", None) is not None:
-        backbone.pooler = None
-    return backbone
+def _encoder_of(model: Any) -> torch.nn.Module:
+    """The part that reads: T5's and BART's encoder without the decoder, BERT without its next-sentence pooler.
+
+    In fp32, whatever its file holds: the loop chooses what products run in.
+    """
+    if hasattr(model, "encoder") and hasattr(model, "decoder"):
+        return model.encoder.float()
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model.float()
 
 
 def _check_length(spec: Encoder, backbone: torch.nn.Module) -> None:

@@ -1,5 +1,6 @@
 """The training loop, on one screen."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from kit.spec import KitError
 from kit.train.device import autocast, device_of
 from kit.train.objective import Batch, Objective, to_device
 from kit.train.optim import adamw, parameter_groups
@@ -90,6 +92,8 @@ def train(
                 "rows_per_second": seen / seconds,
                 "steps_per_second": (step + 1 - since) / seconds,
             }
+            if not math.isfinite(line["loss"]):
+                raise KitError(f"the loss is {line['loss']} by step {step + 1} of {len(steps)}; lower lr or set clip")
             keeper.log(line)
             watch(line)
             started, since, seen, total_loss = time.monotonic(), step + 1, 0, torch.zeros((), device=device)
