@@ -316,5 +316,3 @@ def test_of_an_encoder_decoder_the_encoder_is_taken(kind: str, bert: Path, tmp_p
     (tmp_path / "model").mkdir()
     fitted.save(tmp_path / "model")
     np.testing.assert_array_equal(EncoderPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
-
-

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kit.train import Stage, Supervised, factor, parameter_groups, train
 from kit.spec import KitError
+from kit.train import Stage, Supervised, factor, parameter_groups, train
 from kit.train.device import autocast
 from kit.train.objective import Step
 from kit.train.optim import adamw
@@ -80,7 +80,9 @@ def test_schedules_in_closed_form() -> None:
     assert factor("cosine", 25, 100) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
     assert 0 < factor("cosine", 99, 100) < 1e-3 and factor("linear", 99, 100) == pytest.approx(0.01)
     assert [factor("constant", s, 8, 0.25) for s in range(8)] == [0.5] + [1.0] * 7
-    assert factor("linear", 6, 100, 0.07) == 1 and factor("linear", 7, 100, 0.07) == 1  # 0.07 · 100 is above 7 in floats
+    assert (
+        factor("linear", 6, 100, 0.07) == 1 and factor("linear", 7, 100, 0.07) == 1
+    )  # 0.07 · 100 is above 7 in floats
     assert factor("linear", 0, 1, 0.9) == 1 and factor("cosine", 0, 1) == 1  # one step is not wasted
     with pytest.raises(ValueError, match="no schedule is called 'step'; there are: constant, linear, cosine"):
         factor("step", 5, 10)
