@@ -15,8 +15,8 @@ class MeanPool(nn.Module):
     """The mean state of the tokens that are not padding."""
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        kept = mask.unsqueeze(-1).to(states.dtype)
-        return (states * kept).sum(1) / kept.sum(1).clamp(min=1)
+        kept = mask.unsqueeze(-1)
+        return (states.float() * kept).sum(1) / kept.sum(1).clamp(min=1)  # a long sum in bf16 would lose digits
 
 
 class AttentionPool(nn.Module):
@@ -31,7 +31,7 @@ class AttentionPool(nn.Module):
         scores = self.context(torch.tanh(self.hidden(states))).float()
         kept = mask.unsqueeze(-1)
         scores = scores.masked_fill(kept == 0, torch.finfo(scores.dtype).min)  # not -inf: a row may be all padding
-        return (states * (scores.softmax(1) * kept).to(states.dtype)).sum(1)
+        return (states.float() * (scores.softmax(1) * kept)).sum(1)
 
 
 def pooling(name: str, width: int) -> nn.Module:

@@ -17,6 +17,8 @@ class Encoder(Member):
     than the encoder are what makes few epochs enough (Mosbach et al. 2021; Zhang et al. 2021).
     """
 
+    version = 2
+
     weights: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="model folder, or name on the hub")
     length: int = Field(128, ge=8, description="tokens a row at most; longer texts keep their beginning")
     pool: Literal["cls", "mean", "attention"] = Field("mean", description="how token states become one vector")

@@ -12,6 +12,7 @@ from torch import nn
 
 from kit.spec import KitError
 from kit.train.device import autocast, device_of
+from kit.train.kernels import training_kernels
 from kit.train.objective import Batch, Objective, to_device
 from kit.train.optim import adamw, parameter_groups
 from kit.train.schedule import factor
@@ -72,7 +73,7 @@ def train(
         epoch, together = steps[step]
         for rows in together:
             batch = to_device(batches[rows], device)
-            with autocast(device, stage.precision):
+            with autocast(device, stage.precision), training_kernels(device):
                 loss = objective(model, batch).loss
             (loss / rows_a_step).backward()
             total_loss += loss.detach()

@@ -1,0 +1,80 @@
+"""Dropout and attention as they train fastest on a CPU: same mathematics, other kernels.
+
+torch draws dropout masks on one thread with a slow generator, and its fused CPU attention is slow backwards. In MiniLM
+the two cost a third of a training step. On a CUDA device torch's own kernels are the fast ones and nothing is changed.
+"""
+
+import contextlib
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+SMALL = 2**14  # elements below which torch's own dropout is as fast
+LEVELS = 2**16  # dropout rates are rounded to this many levels
+
+
+def training_kernels(device: torch.device) -> contextlib.AbstractContextManager:
+    """Context for the forward pass of a training step on `device`."""
+    return _CpuKernels() if device.type == "cpu" else contextlib.nullcontext()
+
+
+class _CpuKernels(TorchFunctionMode):
+    """Hands calls of two torch functions to ours, whichever model makes them."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention:
+            func = attention
+        elif func is F.dropout:
+            func = dropout
+        return func(*args, **(kwargs or {}))
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`F.dropout` (Srivastava et al. 2014); large CPU tensors get their mask from 16 random bits an element.
+
+    The bits come from numpy's SFC64, seeded by torch's generator: torch's seed and state decide them alone.
+    """
+    if not training or not 0 < p < 1 or inplace or input.numel() < SMALL or input.device.type != "cpu":
+        return F.dropout(input, p, training, inplace)
+    seed = int(torch.randint(2**62, ()))
+    words = np.random.Generator(np.random.SFC64(seed)).integers(2**64, size=-(-input.numel() // 4), dtype=np.uint64)
+    bits = torch.from_numpy(words.view(np.int16)[: input.numel()]).view(input.shape)
+    threshold = round(p * LEVELS) - LEVELS // 2
+    return torch.where(bits >= threshold, input * (1 / (1 - p)), 0.0)
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """`F.scaled_dot_product_attention` (Vaswani et al. 2017) as matrix products where gradients are wanted.
+
+    Args:
+        query: (…, heads, n, width); key and value: (…, heads, m, width).
+        attn_mask: (…, n, m), True where attention may go, or numbers added to the scores.
+
+    Returns:
+        (…, heads, n, width).
+    """
+    if is_causal or enable_gqa or not (query.requires_grad and query.device.type == "cpu"):
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )
+    scores = (query * (scale or 1 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, torch.finfo(scores.dtype).min)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    weights = scores.softmax(-1, dtype=torch.float32).to(value.dtype)
+    return dropout(weights, dropout_p) @ value
