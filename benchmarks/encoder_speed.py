@@ -1,10 +1,11 @@
-"""Fine-tuning and prediction by kit and by Hugging Face Trainer: same model, rows, tokens, precision, rates, one epoch.
+"""Fine-tuning and prediction by kit and by Hugging Face Trainer: same model, rows, tokens, precision, one epoch.
 
     KIT_DATA=data python benchmarks/encoder_speed.py [--rows 4000] [--length 128] [--model minilm|bert-base]
 
-Trainer runs twice: plain (random batches, padded to their longest row) and grouped by length. It gets kit's own parameter
-groups, schedule and starting weights, so that only the work done for them differs. MFU is the share of the machine's own
-matrix-product speed, measured in the same run, that the useful tokens' products make up (6 · weights a token in training).
+Trainer runs twice: plain (random batches, padded to their longest row) and grouped by length. It gets kit's own
+parameter groups, schedule and starting weights, so that only the work done for them differs. MFU is the share of the
+machine's own matrix-product speed, measured in the same run, that the useful tokens' products make up (6 · weights a
+token in training).
 """
 
 import argparse
@@ -23,11 +24,14 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 
 from kit.data import Rows, Source, Task
-from kit.members import Encoder, finetune
+from kit.members import Encoder
+from kit.members.finetune import build
+from kit.members.finetuned import Scale, tokens_of
 from kit.metrics import mean_roc_auc
 from kit.models.encoder import TextEncoder
 from kit.text.tokens import TokenBatches, Tokens
 from kit.threads import threads, use_threads
+from kit.train import parameter_groups
 from kit.train.device import autocast, best_device, multiplies_bf16
 from kit.weights import find_weights
 
@@ -126,16 +130,16 @@ def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path
 def by_trainer(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, grouped: bool) -> Result:
     start = time.perf_counter()
     torch.manual_seed(member.seed)
-    net = finetune.build(member, train)
+    net = build(member, train, find_weights(member.weights), Scale.of(train))
     device = best_device()
     bf16 = multiplies_bf16(device.type)
     grouping = {"train_sampling_strategy": "group_by_length"} if grouped else {}
     arguments = TrainingArguments(
         str(work), per_device_train_batch_size=BATCH, per_device_eval_batch_size=BATCH, num_train_epochs=1, bf16=bf16,
-        use_cpu=device.type == "cpu", save_strategy="no", report_to=[], disable_tqdm=True, max_grad_norm=member.stage.clip,
-        remove_unused_columns=False, logging_strategy="no", seed=member.seed, **grouping,
+        use_cpu=device.type == "cpu", save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True,
+        max_grad_norm=member.stage.clip, remove_unused_columns=False, seed=member.seed, **grouping,
     )  # fmt: skip
-    optimizer = finetune.optimizer(member, net)
+    optimizer = member.stage.optimizer.build(parameter_groups(net, member.stage, net.depth))
     steps = -(-len(train) // BATCH)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(member.stage.warmup * steps), steps)
     collator = Collator(tokens.pad)
@@ -176,31 +180,25 @@ def main() -> None:
         member = Encoder(length=args.length)
         if args.model == "bert-base":
             member = Encoder(length=args.length, weights=bert_base(folder / "base"))
-        member.prepare(rows)
-        tokens = finetune._tokens(rows, find_weights(member.weights), member.length)
+        tokens = tokens_of(rows, find_weights(member.weights), member.length)
         speed = product_speed(device, member.stage.precision)
-        print(
-            f"{args.model}, {args.rows} rows, {args.length} tokens at most, {device}: {speed / 1e9:.0f} GFLOP/s of products"
-        )
+        print(f"{args.model}, {args.rows} rows of at most {args.length} tokens, {device}: {speed / 1e9:.0f} GFLOP/s")
         results = {
             "kit": by_kit(member, train, valid, tokens, folder / "kit"),
             "Trainer": by_trainer(member, train, valid, tokens, folder / "plain", grouped=False),
             "grouped": by_trainer(member, train, valid, tokens, folder / "grouped", grouped=True),
         }
-    weights = finetune.build(member, train)
-    products = sum(w.numel() for m in weights.modules() if isinstance(m, nn.Linear) for w in [m.weight])
+        net = build(member, train, find_weights(member.weights), Scale.of(train))
+    products = sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Linear))
     useful = 6 * products * int(tokens.length[train.at].sum())
     for name, r in results.items():
-        print(
-            f"{name:8} training {args.rows / r.train:6.1f} rows/s, padding {r.padding:5.1%}, MFU {useful / r.train / speed:5.1%}; "
-            f"prediction {len(valid) / r.predict:6.1f} rows/s; AUC {r.auc:.5f}"
-        )
+        training = f"training {args.rows / r.train:6.1f} rows/s, padding {r.padding:5.1%}"
+        mfu = f"MFU {useful / r.train / speed:5.1%}"
+        print(f"{name:8} {training}, {mfu}; prediction {len(valid) / r.predict:6.1f} rows/s; AUC {r.auc:.5f}")
     kit = results["kit"]
     for name in ("Trainer", "grouped"):
-        r = results[name]
-        print(
-            f"kit against {name}: training {r.train / kit.train:.2f} times as fast, prediction {r.predict / kit.predict:.2f}"
-        )
+        training, prediction = results[name].train / kit.train, results[name].predict / kit.predict
+        print(f"kit against {name}: training {training:.2f} times as fast, prediction {prediction:.2f}")
 
 
 if __name__ == "__main__":

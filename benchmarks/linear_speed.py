@@ -2,8 +2,8 @@
 
     KIT_DATA=data python benchmarks/linear_speed.py [--rows N] [--tol 1e-6]
 
-Our time holds everything from raw text on, with nothing counted ahead. scikit-learn solves to a tolerance of 1e-6, where
-both reach the same optimum; at its own default (`--tol 1e-4`) its rare targets stop short of it, which shows in AUC.
+Our time holds everything from raw text on, with nothing counted ahead. scikit-learn solves to a tolerance of 1e-6,
+where both reach the same optimum; at its own default (`--tol 1e-4`) rare targets stop short, which shows in AUC.
 """
 
 import argparse

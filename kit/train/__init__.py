@@ -37,6 +37,7 @@ from kit.train.schedule import (
 from kit.train.stage import Stage
 
 if TYPE_CHECKING:
+    from kit.train.batches import ArrayBatches
     from kit.train.loop import train
     from kit.train.objective import Objective, Step, Supervised
     from kit.train.objectives import Each, NegativeCorrelation, Penalised, RDrop
@@ -44,16 +45,17 @@ if TYPE_CHECKING:
     from kit.train.perturb.point import Point
 
 __all__ = [
-    "AWP", "EMA", "FGM", "FGSM", "PGD", "SGD", "SWA", "VAT", "Adam", "AdamW", "Average", "Constant", "Cosine",
-    "CosineRestarts", "CutMix", "Each", "EmbeddingMixup", "FreeLB", "GaussianNoise", "GradientPenalty", "Lamb", "Lars",
-    "Linear", "Lookahead", "Mix", "Mixup", "NEFTune", "NegativeCorrelation", "Noise", "Objective", "OneCycle",
-    "Optimizer", "Penalised", "Perturb", "Plateau", "Point", "RAdam", "RDrop", "Schedule", "SlantedTriangular",
-    "Snapshots", "Stage", "Step", "Supervised", "UniformNoise", "curve", "greedy_soup", "parameter_groups", "train",
+    "AWP", "EMA", "FGM", "FGSM", "PGD", "SGD", "SWA", "VAT", "Adam", "AdamW", "ArrayBatches", "Average", "Constant",
+    "Cosine", "CosineRestarts", "CutMix", "Each", "EmbeddingMixup", "FreeLB", "GaussianNoise", "GradientPenalty",
+    "Lamb", "Lars", "Linear", "Lookahead", "Mix", "Mixup", "NEFTune", "NegativeCorrelation", "Noise", "Objective",
+    "OneCycle", "Optimizer", "Penalised", "Perturb", "Plateau", "Point", "RAdam", "RDrop", "Schedule",
+    "SlantedTriangular", "Snapshots", "Stage", "Step", "Supervised", "UniformNoise", "curve", "greedy_soup",
+    "parameter_groups", "train",
 ]  # fmt: skip
 
 __getattr__ = lazy(
     __name__,
     {"Objective": "objective", "Step": "objective", "Supervised": "objective", "parameter_groups": "optim"}
     | dict.fromkeys(("Each", "NegativeCorrelation", "Penalised", "RDrop"), "objectives")
-    | {"Point": "perturb.point", "train": "loop"},
+    | {"ArrayBatches": "batches", "Point": "perturb.point", "train": "loop"},
 )
