@@ -42,8 +42,6 @@ class Gradients:
 
     def __post_init__(self) -> None:
         self.parts = 1
-        # gradient checkpointing runs forward passes within the backward one, where our kernels do not reach
-        self.recomputes = any(getattr(module, "gradient_checkpointing", False) for module in self.model.modules())
         needing = [name for name in ("perturb", "noise") if getattr(self.stage, name)]
         if needing and self.point is None:
             raise KitError(f"Stage.{needing[0]} needs to know where inputs are shifted: give train a point")
@@ -86,7 +84,7 @@ class Gradients:
             perturb = None
         scale = self.scaler.get_scale() / divisor
         total = torch.zeros((), device=self.device)
-        with self._at_the_point(transform):
+        with training_kernels(self.device), self._at_the_point(transform):
             if perturb is None or not perturb.replaces_plain:
                 if self.point is not None:
                     self.point.wanted = perturb is not None
@@ -104,16 +102,12 @@ class Gradients:
         return total
 
     def _forward(self, call: Any, batch: Batch) -> Any:
-        kernels = contextlib.nullcontext() if self.recomputes else training_kernels(self.device)
-        with autocast(self.device, self.stage.precision), kernels:
+        with autocast(self.device, self.stage.precision):
             return call(self.model, batch)
 
     @contextlib.contextmanager
     def _at_the_point(self, transform: Any) -> Any:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(
-                training_kernels(self.device)
-            )  # in backward too, where checkpointing runs forward again
             if transform is not None and self.point is None:
                 raise KitError("Stage.mix = EmbeddingMixup needs to know where inputs are mixed: give train a point")
             if self.stage.noise and self.point is not None:
