@@ -55,11 +55,9 @@ class Gradients:
         """
         while True:
             try:
-                total = torch.zeros((), device=self.device)
-                for rows in together:
-                    for part in np.array_split(rows, min(self.parts, len(rows))):
-                        total += self.add(to_device(batches[part], self.device), divisor, epoch, score)
-                return total
+                parts = [rows[i :: self.parts] for rows in together for i in range(min(self.parts, len(rows)))]
+                first, *more = [self.add(to_device(batches[p], self.device), divisor, epoch, score) for p in parts]
+                return sum(more, first)
             except torch.OutOfMemoryError:
                 if self.parts >= max(map(len, together)):
                     raise
@@ -83,7 +81,6 @@ class Gradients:
         if perturb is not None and not perturb.active(epoch, score):
             perturb = None
         scale = self.scaler.get_scale() / divisor
-        total = torch.zeros((), device=self.device)
         with training_kernels(self.device), self._at_the_point(transform):
             if perturb is None or not perturb.replaces_plain:
                 if self.point is not None:
@@ -98,7 +95,8 @@ class Gradients:
                     divisor=1 / scale,
                 )
                 added = perturb.add(self.model, self.point, again)
-                total = total if not perturb.replaces_plain else added / scale
+                if perturb.replaces_plain:
+                    total = added / scale
         return total
 
     def _forward(self, call: Any, batch: Batch) -> Any:
