@@ -2,11 +2,11 @@
 
     python benchmarks/techniques.py [--only FGM,EMA] [--steps 4] [--rows 16] [--repeats 3]
 
-Every batch is `rows` comments of exactly 64 tokens. A fit makes one step more than `steps`; the first, which also makes the
-optimizer's state, is not timed. Each fit with a technique has a plain one right before it, and the ratio is the median over
-such pairs, so that a machine that slows down for minutes slows both. Saving is left out. Peak memory is what the fit needs
-beyond what the process held before: memory allocated on CUDA, resident memory of the process on a CPU (Linux only). What
-grows with the weights (optimizers, averages, mixout) weighs less beside larger batches than these.
+Every batch is `rows` comments of exactly 64 tokens. A fit makes one step more than `steps`; the first, which also makes
+the optimizer's state, is not timed. A plain fit stands right beside each fit with a technique, and the ratio is the
+median over such pairs, so that a machine that slows down for minutes slows both. Saving is left out. Peak memory is
+what the fit needs beyond what the process held before: memory allocated on CUDA, resident memory of the process on a
+CPU (Linux only). What grows with the weights (optimizers, averages, mixout) weighs less beside larger batches.
 """
 
 import argparse
@@ -133,12 +133,12 @@ def long_rows(member: Encoder, count: int, folder: Path) -> Rows:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", help="names of techniques, with commas between")
-    parser.add_argument("--steps", type=int, default=4, help="timed steps of a fit, at least 1")
+    parser.add_argument("--steps", type=int, default=4, help="timed steps of a fit, at least 2")
     parser.add_argument("--rows", type=int, default=16, help="rows a batch")
-    parser.add_argument("--repeats", type=int, default=3, help="pairs of fits, plain and with the technique")
+    parser.add_argument("--repeats", type=int, default=3, help="fits of each technique, with a plain one beside each")
     args = parser.parse_args()
-    names = [name for name in args.only.split(",") if name] or list(TECHNIQUES)
-    if unknown := [name for name in names if name not in TECHNIQUES]:
+    chosen = [name for name in args.only.split(",") if name] or list(TECHNIQUES)
+    if unknown := [name for name in chosen if name not in TECHNIQUES]:
         parser.error(f"no technique is called '{unknown[0]}'; there are: {', '.join(TECHNIQUES)}")
     use_threads(threads())
     plain = Encoder(length=LENGTH, batch_rows=args.rows, batch_tokens=LENGTH * args.rows)
@@ -150,11 +150,13 @@ def main() -> None:
             f"plain, {args.rows} rows of {LENGTH} tokens on {best_device()}: {seconds:.2f} s a step, {memory:.0f} MiB\n"
         )
         print("| technique | settings | time | memory |\n|---|---|---|---|")
-        for name in names:
-            member = plain.override(*TECHNIQUES[name].split())
-            pairs = np.array([[measured(plain, rows), measured(member, rows)] for _ in range(args.repeats)])
-            slower, larger = np.median(pairs[:, 1] / pairs[:, 0], axis=0)
-            print(f"| {name} | `{TECHNIQUES[name]}` | {slower:.2f} | {larger:.2f} |", flush=True)
+        for names in (chosen[i : i + 2] for i in range(0, len(chosen), 2)):
+            first, *second = [plain.override(*TECHNIQUES[name].split()) for name in names]
+            members = [first, plain, *second]  # one plain fit between two others serves both
+            runs = np.array([[measured(member, rows) for member in members] for _ in range(args.repeats)])
+            ratios = np.median(runs / runs[:, 1:2], axis=0)
+            for name, (slower, larger) in zip(names, np.delete(ratios, 1, axis=0), strict=True):
+                print(f"| {name} | `{TECHNIQUES[name]}` | {slower:.2f} | {larger:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

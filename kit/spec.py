@@ -86,7 +86,7 @@ class Spec(BaseModel):
         if rest:
             fields[head] = fields[head]._replace(rest, text)
             return type(self)(**fields)
-        readings = _readings(text, _specs_in(type(self).model_fields[head].annotation))
+        readings = _readings(text, type(self).model_fields[head].annotation)
         for reading in readings[:-1]:
             try:
                 return type(self)(**fields | {head: reading})
@@ -202,18 +202,18 @@ def _revive(value: Any) -> Any:
     return value
 
 
-def _readings(text: str, specs: list[type[Spec]]) -> list[Any]:
+def _readings(text: str, annotation: Any) -> list[Any]:
     """What a field may take a text for, the likeliest first: name=1e3 wants the very text, names=a, a tuple of one.
 
     Where the field's type names specs, and the text is not none, it names one of these.
     """
-    if specs and _parse(text) is not None:
+    if (specs := _specs_in(annotation)) and _parse(text) is not None:
         try:
             tree = ast.parse(text, mode="eval").body
         except SyntaxError:
             raise KitError(f"'{text}' is not of the form {specs[0].__name__}(knob=value)") from None
         found = _built(tree, specs)
-        return [found, found if isinstance(found, tuple) else (found,)]
+        return [(found,) if get_origin(annotation) is tuple and not isinstance(found, tuple) else found]
     items = tuple(part.strip() for part in text.removesuffix(",").split(","))
     return [_parse(text), text, (_parse(text.removesuffix(",")),), items]
 

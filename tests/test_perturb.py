@@ -562,3 +562,13 @@ def test_settings_come_without_torch(python: Callable[..., str]) -> None:
     """
     assert python(code) == "False"
     assert all(getattr(kit.train.perturb, name) for name in kit.train.perturb.__all__)
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "softmax", "identity"])
+def test_divergence_of_several_answers_is_the_mean_of_theirs(link: Any) -> None:
+    from kit.train.perturb.vat import divergence
+
+    a, b = torch.randn(3, 5, 4), torch.randn(3, 5, 4)
+    each = torch.stack([divergence(x, y, link) for x, y in zip(a, b, strict=True)])
+    torch.testing.assert_close(divergence(a, b, link), each.mean(0))
+    assert divergence(a, b, link).shape == (5,)

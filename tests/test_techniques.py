@@ -24,7 +24,7 @@ SETTINGS = {
         "spectral_norm=true", "spectral_penalty=1", "stop=inner", "then=Stage(optimizer=SGD,lr=0.1)", "precision=bf16",
     ],
     "multiclass": ["loss=Focal", "loss=Ordinal", "loss=CrossEntropy(smoothing=0.1)", "mix=EmbeddingMixup", "rdrop=1",
-                   "heads=2", "perturb=VAT(link=softmax)"],
+                   "heads=2", "perturb=VAT(link=softmax)", "heads=2 perturb=VAT(link=softmax)"],
     "regression": ["loss=Huber(delta=0.5)", "loss=Quantile(q=0.9)", "rdrop=1", "heads=3", "mix=EmbeddingMixup"],
 }  # fmt: skip
 CASES = [(kind, setting) for kind, settings in SETTINGS.items() for setting in settings]
@@ -41,7 +41,7 @@ def test_a_setting_changes_the_fit_and_the_predictor_comes_back(
     rows = rows_of(kind)
     if kind not in PLAIN:
         PLAIN[kind] = spec_of(bert).fit(rows, rows, tmp_path / "plain").predict(rows)
-    fitted = spec_of(bert).override(setting).fit(rows, rows, tmp_path / "work")
+    fitted = spec_of(bert).override(*setting.split()).fit(rows, rows, tmp_path / "work")
     p = fitted.predict(rows)
     assert np.isfinite(p).all() and not np.array_equal(p, PLAIN[kind])
     assert not any("parametrizations" in name or "singular" in name for name in fitted.net.state_dict())
@@ -104,6 +104,9 @@ def test_joint_heads_grow_apart_with_diversity(bert: Path, tmp_path: Path) -> No
 REFUSED = {
     "diversity=0.5": "Regularise: diversity = 0.5 needs heads of 2 or more",
     "patience=2": "Encoder: patience = 2 waits for nothing with stop=none; take stop=inner",
+    "schedule=Plateau": "Encoder: schedule=Plateau hears no scores with stop=none; take stop=inner",
+    "perturb=FGM(start=3,start_score=0.9)": "Encoder: start_score hears no scores with stop=none; take stop=inner",
+    "stage=Stage(schedule=CosineRestarts(cycles=2),average=Snapshots(cycles=2)) then=Stage()": "Encoder: average=Snapshots answers alone: it belongs in the last stage, with stop=none",
     "loss=Huber": "Huber cannot be the loss of a binary task; take BCE, Focal or Asymmetric",
     "perturb=FGMM": "no Perturb is called 'FGMM'; did you mean 'FGM'?",
     "mix=CutMix": "CutMix cuts pixels",
@@ -113,5 +116,5 @@ REFUSED = {
 @pytest.mark.parametrize("setting", REFUSED)
 def test_what_cannot_work_is_said(setting: str, bert: Path, tmp_path: Path) -> None:
     with pytest.raises(KitError) as error:
-        spec_of(bert).override(setting).fit(rows_of(), rows_of(), tmp_path)
+        spec_of(bert).override(*setting.split()).fit(rows_of(), rows_of(), tmp_path)
     assert str(error.value).startswith(REFUSED[setting])

@@ -8,6 +8,8 @@ from pydantic import Field
 from kit.data import Rows
 from kit.member import Member, Predictor
 from kit.spec import Spec, validator
+from kit.train.average import Snapshots
+from kit.train.schedule import Plateau
 from kit.train.stage import Stage
 
 
@@ -68,6 +70,14 @@ class Encoder(Member):
     def _check(self) -> Self:
         if self.patience is not None and self.stop == "none":
             raise ValueError(f"patience = {self.patience} waits for nothing with stop=none; take stop=inner")
+        snapping = [isinstance(stage.average, Snapshots) for stage in self.stages]
+        if any(snapping) and (any(snapping[:-1]) or self.stop != "none"):
+            raise ValueError("average=Snapshots answers alone: it belongs in the last stage, with stop=none")
+        for stage in self.stages if self.stop == "none" else ():
+            if isinstance(stage.schedule, Plateau):
+                raise ValueError("schedule=Plateau hears no scores with stop=none; take stop=inner")
+            if stage.perturb and stage.perturb.start_score is not None:
+                raise ValueError("start_score hears no scores with stop=none; take stop=inner")
         return self
 
     @property

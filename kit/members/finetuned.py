@@ -29,6 +29,7 @@ class Scale:
 
     @classmethod
     def of(cls, rows: Rows) -> Self:
+        """What the labels of the train rows say."""
         task, y = rows.task, rows.labels
         if task.kind == "regression":
             deviation = y.std(0)
@@ -144,6 +145,7 @@ def encoder_of(model: Any) -> torch.nn.Module:
 
 
 def tokenizer_of(folder: Path) -> Any:
+    """The tokenizer that lies in a folder of weights; no code of the folder's own is run."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

@@ -86,7 +86,7 @@ class Gradients:
                 if self.point is not None:
                     self.point.wanted = perturb is not None
                 loss = self._forward(self.objective, batch).loss
-                (loss * scale).backward()
+                loss.backward(torch.full_like(loss, scale))  # as (loss * scale).backward(), less a node of the graph
                 total = loss.detach()
             if perturb is not None and self.point is not None:
                 again = Again(

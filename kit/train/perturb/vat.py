@@ -55,8 +55,12 @@ class VAT(Perturb):
 def divergence(clean: "Tensor", other: "Tensor", link: Link) -> "Tensor":
     """KL divergence of each row's predictions, (n, k) logits twice → (n,); the mean over columns but for softmax.
 
+    Of several answers a row, (members, n, k), the mean over these.
+
     For identity, the squared distance: the KL of normal distributions up to a factor.
     """
+    if clean.ndim == 3:
+        return torch.stack([divergence(a, b, link) for a, b in zip(clean, other, strict=True)]).mean(0)
     clean, other = clean.float(), other.float()
     if link == "softmax":
         return F.kl_div(other.log_softmax(1), clean.log_softmax(1), reduction="none", log_target=True).sum(1)
