@@ -1,4 +1,4 @@
-"""Packages that list what they offer and import it only when it is used, so that a light name costs no heavy import."""
+"""Imports put off until a name is used, so that what is light to name costs no heavy import."""
 
 import importlib
 from collections.abc import Callable
@@ -19,3 +19,23 @@ def lazy(package: str, homes: dict[str, str]) -> Callable[[str], Any]:
         return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
 
     return __getattr__
+
+
+class later:
+    """A heavy module by its name, imported when an attribute of it is first asked for.
+
+    Settings classes that also compute with torch name it this way, so that a recipe that only names them stays light:
+
+        if TYPE_CHECKING:
+            import torch
+        else:
+            torch = later("torch")
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(importlib.import_module(self._module), name)
+        setattr(self, name, value)  # found at once the next time
+        return value

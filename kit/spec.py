@@ -1,27 +1,23 @@
 """Spec: the frozen, typed settings object that everything configurable derives from."""
 
-import difflib
+import ast
 import hashlib
 import importlib
+import inspect
 import json
 from collections.abc import Iterator
 from types import NoneType
-from typing import Any, ClassVar, NamedTuple, Self, get_args
+from typing import Any, ClassVar, NamedTuple, Self, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from kit.errors import KitError, nearest
+
 __all__ = ["KitError", "Option", "Spec", "digest", "nearest", "validator"]
 
 validator = model_validator
-
-
-class KitError(Exception):
-    """What a person did wrong, in one sentence that names the offender and the nearest right thing.
-
-    The command line prints the sentence on standard error and exits with 2; no traceback is shown.
-    """
 
 
 class Option(NamedTuple):
@@ -32,15 +28,6 @@ class Option(NamedTuple):
     value: Any
     range: str
     description: str
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """The clause '; did you mean …?', or the list of what is known where nothing is near."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not close:  # a typing slip in the last part of a dotted name is still near
-        tails = {k.rsplit(".", 1)[-1]: k for k in reversed(known)}
-        close = [tails[t] for t in difflib.get_close_matches(name.rsplit(".", 1)[-1], tails, n=1, cutoff=0.6)]
-    return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
 
 
 class Spec(BaseModel):
@@ -67,8 +54,8 @@ class Spec(BaseModel):
 
         A name is an exact dotted name (`minilm.stage.lr`), or a tail (`stage.lr`) or abbreviation (`minilm.lr`: some
         parts left out) of exactly one of them.
-        Values are cast and checked by the field's own type; `none` stands for None (it also leaves out a nested spec
-        that its field says may be None), commas separate the items of a tuple.
+        Values are cast and checked by the field's own type; `none` stands for None, commas separate the items of a
+        tuple, a nested spec is chosen as `name=Class` or `name=Class(knob=value,…)`, in capitals or not.
 
         Raises:
             KitError: unknown or ambiguous name, or a value that its field refuses.
@@ -83,7 +70,7 @@ class Spec(BaseModel):
 
     def _resolve(self, name: str) -> str:
         names = [path for path, *_ in self._leaves()]
-        known = [*names, *self._optional()]
+        known = [*names, *(path for path, *_ in self._nested())]
         if name in known:
             return name
         fitting = [n for n in known if n.endswith("." + name)] or [n for n in known if _abbreviates(name, n)]
@@ -99,7 +86,7 @@ class Spec(BaseModel):
         if rest:
             fields[head] = fields[head]._replace(rest, text)
             return type(self)(**fields)
-        readings = _readings(text)
+        readings = _readings(text, type(self).model_fields[head].annotation)
         for reading in readings[:-1]:
             try:
                 return type(self)(**fields | {head: reading})
@@ -118,35 +105,37 @@ class Spec(BaseModel):
             elif info.init is not False:
                 yield prefix + name, info, value
 
-    def _optional(self, prefix: str = "") -> Iterator[str]:
-        """Nested specs that may be left out."""
+    def _nested(self, prefix: str = "") -> Iterator[tuple[str, FieldInfo, "Spec"]]:
+        """Nested specs, which can be exchanged as a whole."""
         for name, info in type(self).model_fields.items():
             if isinstance(value := getattr(self, name), Spec):
-                if NoneType in get_args(info.annotation):
-                    yield prefix + name
-                yield from value._optional(f"{prefix}{name}.")
+                yield prefix + name, info, value
+                yield from value._nested(f"{prefix}{name}.")
 
     def options(self) -> list[Option]:
         """Every knob, nested ones by dotted name, in the order of declaration."""
-        return [
-            Option(path, _type_name(info), value, _range(info), info.description or "")
-            for path, info, value in self._leaves()
-        ]
+        return list(self._options())
+
+    def _options(self, prefix: str = "") -> Iterator[Option]:
+        for name, info in type(self).model_fields.items():
+            value, path = getattr(self, name), prefix + name
+            if isinstance(value, Spec):
+                if len(choices(*_specs_in(info.annotation))) > 1 or NoneType in get_args(info.annotation):
+                    yield Option(path, _type_name(info), type(value).__name__, "", info.description or "")
+                yield from value._options(f"{path}.")
+            elif info.init is not False:
+                yield Option(path, _type_name(info), value, _range(info), info.description or "")
 
     def diff(self, other: "Spec") -> dict[str, tuple[Any, Any]]:
         """Knobs whose values differ: dotted name → (mine, the other's); absent ones are None.
 
         Nested specs of different classes differ by the names of these.
         """
-        mine, theirs = ({p: v for p, _, v in s._leaves()} | dict(s._classes()) for s in (self, other))
+        mine, theirs = (
+            {p: v for p, _, v in s._leaves()} | {p: type(v).__name__ for p, _, v in s._nested()} for s in (self, other)
+        )
         names = list(dict.fromkeys([*mine, *theirs]))
         return {n: (mine.get(n), theirs.get(n)) for n in names if mine.get(n) != theirs.get(n)}
-
-    def _classes(self, prefix: str = "") -> Iterator[tuple[str, str]]:
-        for name in type(self).model_fields:
-            if isinstance(value := getattr(self, name), Spec):
-                yield prefix + name, type(value).__name__
-                yield from value._classes(f"{prefix}{name}.")
 
     # ---- identity ------------------------------------------------------------------------------
 
@@ -213,10 +202,56 @@ def _revive(value: Any) -> Any:
     return value
 
 
-def _readings(text: str) -> list[Any]:
-    """What a field may take a text for, the likeliest first: name=1e3 wants the very text, names=a, a tuple of one."""
+def _readings(text: str, annotation: Any) -> list[Any]:
+    """What a field may take a text for, the likeliest first: name=1e3 wants the very text, names=a, a tuple of one.
+
+    Where the field's type names specs, and the text is not none, it names one of these.
+    """
+    if (specs := _specs_in(annotation)) and _parse(text) is not None:
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except SyntaxError:
+            raise KitError(f"'{text}' is not of the form {specs[0].__name__}(knob=value)") from None
+        found = _built(tree, specs)
+        return [(found,) if get_origin(annotation) is tuple and not isinstance(found, tuple) else found]
     items = tuple(part.strip() for part in text.removesuffix(",").split(","))
     return [_parse(text), text, (_parse(text.removesuffix(",")),), items]
+
+
+def _specs_in(annotation: Any) -> list[type[Spec]]:
+    """The spec classes that a field's type names."""
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _specs_in(part)]
+
+
+def choices(*bases: type[Spec]) -> dict[str, type[Spec]]:
+    """Name → class of what can stand in a field of these types: they and their subclasses, abstract ones left out."""
+    found: dict[str, type[Spec]] = {}
+    for base in bases:
+        if not inspect.isabstract(base):
+            found[base.__name__] = base
+        found |= choices(*base.__subclasses__())
+    return found
+
+
+def _built(tree: ast.expr, specs: list[type[Spec]]) -> Any:
+    """The value that an expression such as `Focal(gamma=2)` stands for, where specs of these types are wanted."""
+    if isinstance(tree, ast.Tuple):
+        return tuple(_built(part, specs) for part in tree.elts)
+    if specs and isinstance(tree, (ast.Name, ast.Call)):
+        name = tree.id if isinstance(tree, ast.Name) else ast.unparse(tree.func)
+        known = choices(*specs)
+        cls = known.get(name) or {k.lower(): v for k, v in known.items()}.get(name.lower())
+        if cls is None:
+            raise KitError(f"no {specs[0].__name__} is called '{name}'" + nearest(name, list(known)))
+        if isinstance(tree, ast.Call) and tree.args:
+            raise KitError(f"'{ast.unparse(tree)}': settings of {cls.__name__} are given as knob=value")
+        given = {k.arg or "": k.value for k in tree.keywords} if isinstance(tree, ast.Call) else {}
+        fields = cls.model_fields
+        inner = {k: _specs_in(fields[k].annotation) if k in fields else [] for k in given}
+        return cls(**{k: _built(v, inner[k]) for k, v in given.items()})
+    return _parse(ast.unparse(tree).replace("'", '"'))
 
 
 def _parse(text: str) -> Any:
@@ -235,6 +270,9 @@ def _parse(text: str) -> Any:
 
 def _type_name(info: FieldInfo) -> str:
     kind = info.annotation
+    if specs := _specs_in(kind):
+        several = ", several" if get_origin(kind) is tuple else ""
+        return " | ".join(choices(*specs)) + (" | none" if NoneType in get_args(kind) else "") + several
     return (
         kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind).replace("typing.", "")
     )

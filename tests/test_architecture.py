@@ -11,7 +11,7 @@ FILES = sorted([*ROOT.glob("kit/**/*.py"), *ROOT.glob("competitions/**/*.py")])
 
 # From the ground up; a room imports from its own layer and those below. A room is a module or a folder of kit.
 LAYERS = [
-    "spec files lazy threads",
+    "errors spec files lazy threads",
     "metrics duplicates folds data table weights",
     "features text losses layers augment",
     "models train pretrain",

@@ -25,8 +25,8 @@ from transformers import (
 )
 
 from kit.data import Rows, Source, Task
-from kit.members import Encoder, finetune
-from kit.members.finetune import EncoderPredictor
+from kit.members import Encoder, finetune, finetuned
+from kit.members.finetuned import EncoderPredictor
 from kit.metrics import mean_roc_auc
 from kit.models.encoder import TextEncoder
 from kit.spec import KitError
@@ -230,7 +230,7 @@ def test_tokens_are_made_once_per_tokenizer_and_length(
     spec.prepare(kept[0])
     expected = spec.fit(rows, rows, tmp_path / "a").predict(rows)
     with monkeypatch.context() as patch:
-        patch.setattr(finetune, "tokenize", lambda *args: pytest.fail("tokens were made again"))
+        patch.setattr(finetuned, "tokenize", lambda *args: pytest.fail("tokens were made again"))
         assert np.array_equal(spec.fit(kept[1], kept[1], tmp_path / "b").predict(kept[1]), expected)
     spec.override("length=9").prepare(kept[2])
     shutil.copytree(bert, tmp_path / "cased")

@@ -48,6 +48,13 @@ class Pair(Spec):
     blend: Blend = Greedy()
 
 
+class Choosing(Spec):
+    net: Net = Net()
+    blend: Blend = Greedy()
+    other: Stage | None = None
+    more: tuple[Stage, ...] = ()
+
+
 def refused(call: Any, *args: Any, **kwargs: Any) -> str:
     with pytest.raises(KitError) as error:
         call(*args, **kwargs)
@@ -95,7 +102,6 @@ def test_names_that_do_not_say_what_is_meant() -> None:
     assert refused(Pair().override, "lr=0.1") == "setting 'lr' is ambiguous: net.stage.lr, trees.lr, side.lr"
     assert refused(Pair().override, "lr") == "setting 'lr' is not of the form name=value"
     assert refused(Stage().override, "qqqqqq=1") == "unknown setting 'qqqqqq'; there are: lr, epochs, clip, betas"
-    assert refused(Pair().override, "net=1").startswith("unknown setting 'net'")  # a nested spec is no knob
     assert refused(Pair().override, "stage.net.lr=0.1").startswith("unknown setting")  # parts in another order
 
 
@@ -103,6 +109,32 @@ def test_an_optional_nested_spec_is_left_out_by_none() -> None:
     assert Pair().override("side=none").side is None
     assert Pair().override("side=none", "side=none").side is None
     assert refused(Pair().override, "side=3").startswith("Pair.side = 3: input should be a valid dictionary")
+
+
+@pytest.mark.parametrize(
+    "setting, name, value",
+    [
+        ("net=Tall", "net", Tall()), ("net=tall(height=5)", "net", Tall(height=5)),
+        ("net=Tall(stage=Stage(lr=1e-2, betas=(0.8, 0.9)),pool=cls,words=('a','b'))", "net",
+         Tall(stage=Stage(lr=0.01, betas=(0.8, 0.9)), pool="cls", words=("a", "b"))),
+        ("blend=Mean", "blend", Mean()), ("blend=Greedy(rounds=7)", "blend", Greedy(rounds=7)),
+        ("more=Stage(lr=0.1)", "more", (Stage(lr=0.1),)), ("more=Stage(),Stage(clip=none)", "more",
+         (Stage(), Stage(clip=None))), ("more=()", "more", ()), ("other=Stage(epochs=2)", "other", Stage(epochs=2)),
+        ("other=none", "other", None),
+    ],
+)  # fmt: skip
+def test_a_nested_spec_is_chosen_by_name(setting: str, name: str, value: Any) -> None:
+    assert getattr(Choosing().override(setting), name) == value
+
+
+def test_a_spec_that_cannot_be_chosen() -> None:
+    assert refused(Choosing().override, "blend=Gredy") == "no Blend is called 'Gredy'; did you mean 'Greedy'?"
+    wrong = "Stage.lr = -0.5: input should be greater than 0"
+    assert refused(Choosing().override, "net=Net(stage=Stage(lr=-0.5))") == wrong
+    assert refused(Choosing().override, "blend=Blend").startswith("no Blend is called 'Blend'; ")  # abstract
+    assert refused(Choosing().override, "net=Tall(3)") == "'Tall(3)': settings of Tall are given as knob=value"
+    assert refused(Choosing().override, "net=Tall(") == "'Tall(' is not of the form Net(knob=value)"
+    assert refused(Choosing().override, "net=Tall(hight=3)") == "Tall has no setting 'hight'; did you mean 'height'?"
 
 
 @pytest.mark.parametrize(
@@ -232,6 +264,8 @@ def test_fingerprint_is_the_same_in_every_process(python: Any) -> None:
 
 def test_options() -> None:
     found = {o.name: o for o in Pair().options()}
-    assert list(found)[:4] == ["net.stage.lr", "net.stage.epochs", "net.stage.clip", "net.stage.betas"]
+    assert list(found)[:4] == ["net", "net.stage.lr", "net.stage.epochs", "net.stage.clip"]  # net may be Tall
+    assert found["net"] == ("net", "Net | Tall", "Net", "", "") and found["side"].type == "Stage | none"
+    assert "net.stage" not in found  # one class only: no choice
     assert found["net.stage.lr"] == ("net.stage.lr", "float", 1e-3, "> 0, < 1", "rate")
     assert found["net.stage.epochs"].range == "≥ 1, ≤ 99" and found["trees.depth"].type == "int | None"

@@ -158,3 +158,9 @@ def test_a_batch_is_the_rows_at_their_places_with_their_labels() -> None:
     assert batch["y"].tolist() == [[4, 5], [2, 3]] and batch["y"].dtype == torch.float32
     batch["y"][:] = 9
     assert y.max() == 5  # the labels themselves are out of reach
+
+
+def test_distinct_rows_and_what_the_others_are_like() -> None:
+    tokens = Tokens(np.array([5, 6, 7, 5, 6, 5, 5, 6, 7, 8]), np.array([0, 3, 5, 6, 9, 10]), pad=0)
+    first, again = tokens.distinct(np.array([4, 3, 0, 1, 4, 2]))
+    assert first.tolist() == [4, 3, 1, 2] and again.tolist() == [0, 1, 1, 2, 0, 3]

@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kit.losses import BCE
 from kit.spec import KitError
-from kit.train import Stage, Supervised, factor, parameter_groups, train
+from kit.train import AdamW, Constant, Linear, Stage, Supervised, parameter_groups, train
 from kit.train.device import autocast
 from kit.train.objective import Step
-from kit.train.optim import adamw
+from kit.train.schedule import warmed
 
-PLAIN = Stage(lr=0.01, schedule="constant", warmup=0, clip=None, weight_decay=0, precision="fp32")
+PLAIN = Stage(lr=0.01, schedule=Constant(), warmup=0, clip=None, weight_decay=0, precision="fp32")
 
 
 class Net(nn.Module):
@@ -70,37 +71,27 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 # ---- schedule --------------------------------------------------------------------------------------
 
 
-def test_schedules_in_closed_form() -> None:
-    assert [factor("linear", s, 10, 0.4) for s in range(4)] == [0.25, 0.5, 0.75, 1.0]
-    np.testing.assert_allclose(
-        [factor("linear", s, 10, 0.4) for s in range(4, 10)], [(10 - s) / 6 for s in range(4, 10)]
-    )
-    np.testing.assert_allclose([factor("linear", s, 4) for s in range(4)], [1, 0.75, 0.5, 0.25])
-    assert factor("cosine", 0, 100) == 1 and factor("cosine", 50, 100) == pytest.approx(0.5)
-    assert factor("cosine", 25, 100) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
-    assert 0 < factor("cosine", 99, 100) < 1e-3 and factor("linear", 99, 100) == pytest.approx(0.01)
-    assert [factor("constant", s, 8, 0.25) for s in range(8)] == [0.5] + [1.0] * 7
-    assert (
-        factor("linear", 6, 100, 0.07) == 1 and factor("linear", 7, 100, 0.07) == 1
-    )  # 0.07 · 100 is above 7 in floats
-    assert factor("linear", 0, 1, 0.9) == 1 and factor("cosine", 0, 1) == 1  # one step is not wasted
-    with pytest.raises(ValueError, match="no schedule is called 'step'; there are: constant, linear, cosine"):
-        factor("step", 5, 10)
-
-
 def test_rates_follow_the_schedule_for_every_group(tmp_path: Path) -> None:
     stage = Stage(epochs=4, lr=0.02, head_lr=0.3, warmup=0.25, precision="fp32")
     told: list[dict[str, Any]] = []
-    train(Net(), Supervised(), Cut([5] * 20), stage, tmp_path, lambda n: None if "head" in n else 0, watch=told.append)
+    train(
+        Net(),
+        Supervised(BCE()),
+        Cut([5] * 20),
+        stage,
+        tmp_path,
+        lambda n: None if "head" in n else 0,
+        watch=told.append,
+    )
     assert [line["step"] for line in told] == [20, 40, 60, 80] and told == lines(tmp_path)
     assert [line["epoch"] for line in told] == [1, 2, 3, 4] and {line["steps"] for line in told} == {80}
     np.testing.assert_allclose(
-        [line["lr"] for line in told], [0.02 * factor("linear", s, 80, 0.25) for s in (19, 39, 59, 79)]
+        [line["lr"] for line in told], [0.02 * warmed(Linear(), s, 80, 0.25) for s in (19, 39, 59, 79)]
     )
     groups = torch.load(tmp_path / "last.pt", weights_only=True)["optimizer"]["param_groups"]
     assert {g["peak"] for g in groups} == {0.02, 0.3}
     for group in groups:
-        assert group["lr"] == pytest.approx(group["peak"] * factor("linear", 79, 80, 0.25))
+        assert group["lr"] == pytest.approx(group["peak"] * warmed(Linear(), 79, 80, 0.25))
 
 
 # ---- parameter groups and optimizer ----------------------------------------------------------------
@@ -125,11 +116,11 @@ def test_parameter_groups() -> None:
 
 
 def test_adamw_is_the_paper_s_with_bias_correction() -> None:
-    stage = Stage(lr=0.1, weight_decay=0.3, betas=(0.8, 0.95), eps=1e-3)
+    stage = Stage(lr=0.1, weight_decay=0.3, optimizer=AdamW(betas=(0.8, 0.95), eps=1e-3))
     rng = np.random.default_rng(0)
     w = rng.normal(size=(4, 3))
     weight = nn.Parameter(torch.tensor(w))
-    optimizer = adamw([{"params": [weight], "lr": 0.1, "weight_decay": 0.3}], stage)
+    optimizer = stage.optimizer.build([{"params": [weight], "lr": 0.1, "weight_decay": 0.3}])
     m = v = np.zeros_like(w)
     for t in range(1, 7):
         grad = rng.normal(size=w.shape)
@@ -144,7 +135,7 @@ def test_first_step_moves_by_the_rate_against_the_gradient() -> None:
     net, batches = Net(), Cut([12])
     before = weights(net)
     grads = gradient(Net(), batches, 12)
-    train(net, Supervised(), batches, PLAIN)
+    train(net, Supervised(BCE()), batches, PLAIN)
     for name, w in net.named_parameters():
         moved = grads[name].abs() > 1e-3  # eps is small beside it
         torch.testing.assert_close((w - before[name])[moved], -0.01 * grads[name].sign()[moved], rtol=3e-3, atol=0)
@@ -155,15 +146,15 @@ def test_first_step_moves_by_the_rate_against_the_gradient() -> None:
 
 def gradient(net: nn.Module, batches: Cut, divided_by: float) -> dict[str, Tensor]:
     batch = batches[np.arange(len(batches.x))]
-    (Supervised()(net, batch).loss / divided_by).backward()
+    (Supervised(BCE())(net, batch).loss / divided_by).backward()
     return {name: w.grad for name, w in net.named_parameters()}
 
 
 def test_accumulating_equals_one_large_batch() -> None:
     small, large = Net(), Net()
     stage = Stage(epochs=3, lr=0.05, precision="fp32", clip=0.5)
-    train(small, Supervised(), Cut([4] * 6, shuffled=False), stage.override("accumulate=3"))
-    train(large, Supervised(), Cut([12] * 2, shuffled=False), stage)
+    train(small, Supervised(BCE()), Cut([4] * 6, shuffled=False), stage.override("accumulate=3"))
+    train(large, Supervised(BCE()), Cut([12] * 2, shuffled=False), stage)
     for a, b in zip(small.parameters(), large.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     assert not torch.allclose(small.head.weight, Net().head.weight, atol=0.01)
@@ -184,7 +175,7 @@ def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[dict[tuple[int, ...], T
 @pytest.mark.parametrize("accumulate", [1, 2, 9])
 def test_every_row_weighs_the_same_in_an_epoch(steps_taken: list, accumulate: int) -> None:
     sizes, net = [1, 9, 2, 14, 4], Net()
-    train(net, Supervised(), Cut(sizes), PLAIN.override(f"accumulate={accumulate}"))
+    train(net, Supervised(BCE()), Cut(sizes), PLAIN.override(f"accumulate={accumulate}"))
     count = -(-len(sizes) // accumulate)
     assert len(steps_taken) == count
     whole = gradient(Net(), Cut(sizes), sum(sizes))  # mean over all rows
@@ -196,7 +187,7 @@ def test_every_row_weighs_the_same_in_an_epoch(steps_taken: list, accumulate: in
 
 def test_clip_limits_the_norm_of_the_whole_gradient(steps_taken: list) -> None:
     for clip in ("none", "0.01"):
-        train(Net(), Supervised(), Cut([6]), PLAIN.override(f"clip={clip}"))
+        train(Net(), Supervised(BCE()), Cut([6]), PLAIN.override(f"clip={clip}"))
     free, clipped = (torch.cat([g.flatten() for g in taken.values()]) for taken in steps_taken)
     shared = free.norm()
     assert shared > 0.02 and clipped.norm() <= 0.0101
@@ -207,7 +198,7 @@ def test_frozen_weights_stay_and_the_model_ends_in_eval_mode() -> None:
     net = Net(dropout=0.5)
     net.body.requires_grad_(False)
     before = weights(net)
-    train(net.eval(), Supervised(), Cut([6, 6]), PLAIN)
+    train(net.eval(), Supervised(BCE()), Cut([6, 6]), PLAIN)
     assert not net.training and torch.equal(net.body.weight, before["body.weight"])
     assert not torch.equal(net.head.weight, before["head.weight"])
 
@@ -215,8 +206,8 @@ def test_frozen_weights_stay_and_the_model_ends_in_eval_mode() -> None:
 def test_logged_loss_is_the_mean_over_rows(tmp_path: Path) -> None:
     batches = Cut([3, 9])
     net = Net()
-    expected = Supervised()(net, batches[np.arange(12)]).loss.item() / 12
-    train(net, Supervised(), batches, PLAIN.override("lr=1e-12"), tmp_path / "new" / "folder")
+    expected = Supervised(BCE())(net, batches[np.arange(12)]).loss.item() / 12
+    train(net, Supervised(BCE()), batches, PLAIN.override("lr=1e-12"), tmp_path / "new" / "folder")
     assert lines(tmp_path / "new" / "folder")[0]["loss"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -224,7 +215,7 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path: Path
     batches = Cut([6, 6])
     batches.y[0, 0] = math.nan
     with pytest.raises(KitError, match="the loss is nan by step 2 of 2; lower lr or set clip"):
-        train(Net(), Supervised(), batches, PLAIN, tmp_path)
+        train(Net(), Supervised(BCE()), batches, PLAIN, tmp_path)
     assert not (tmp_path / "last.pt").exists()
 
 
@@ -232,7 +223,7 @@ def test_bf16_multiplies_in_bf16_and_learns_in_fp32() -> None:
     dtypes = []
 
     def objective(model: nn.Module, batch: dict[str, Any]) -> Step:
-        step = Supervised()(model, batch)
+        step = Supervised(BCE())(model, batch)
         dtypes.append((step.output.dtype, step.loss.dtype))
         return step
 
@@ -256,10 +247,10 @@ def attempt(net: Net, work: Path, fail_at: int | None, save_every: float = 0) ->
     with torch.random.fork_rng():
         torch.manual_seed(3)
         if fail_at is None:
-            train(net, Supervised(), batches, LONG, work, save_every=save_every)
+            train(net, Supervised(BCE()), batches, LONG, work, save_every=save_every)
         else:
             with pytest.raises(KeyboardInterrupt):
-                train(net, Supervised(), batches, LONG, work, save_every=save_every)
+                train(net, Supervised(BCE()), batches, LONG, work, save_every=save_every)
     return batches
 
 
@@ -286,9 +277,9 @@ def test_a_kill_in_watch_repeats_no_line_and_a_finished_run_trains_no_further(tm
     attempt(whole, tmp_path / "whole", None)
     with torch.random.fork_rng(), pytest.raises(KeyboardInterrupt):
         torch.manual_seed(3)  # killed between the log line and the state of step 20
-        train(net, Supervised(), Cut(SIZES), LONG, tmp_path, watch=stop, save_every=0)
+        train(net, Supervised(BCE()), Cut(SIZES), LONG, tmp_path, watch=stop, save_every=0)
     with open(tmp_path / "log.jsonl", "a") as file:
-        file.write('{"step": 21, "steps": 3')  # and the next line half-written
+        file.write('{"stage": 0, "step": 21, "steps": 3')  # and the next line half-written
     attempt(net := Net(seed=7, dropout=0.4), tmp_path, None)
     assert same(whole, net) and [line["step"] for line in lines(tmp_path)] == [20, 36]
     again = Net(0.4, seed=8)
@@ -297,7 +288,7 @@ def test_a_kill_in_watch_repeats_no_line_and_a_finished_run_trains_no_further(tm
 
 
 def test_the_last_step_is_saved_and_a_stale_log_without_state_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").write_text('{"step": 20}\n')
+    (tmp_path / "log.jsonl").write_text('{"stage": 0, "step": 20}\n')
     net = Net()
     attempt(net, tmp_path, None, save_every=1e9)
     assert [line["step"] for line in lines(tmp_path)] == [20, 36] and "loss" in lines(tmp_path)[0]

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from kit.members.encoder import Encoder
     from kit.members.linear import Linear
     from kit.members.nbsvm import NBSVM
+    from kit.members.wrap import Seeds
 
-__all__ = ["NBSVM", "Boost", "Encoder", "Linear"]
+__all__ = ["NBSVM", "Boost", "Encoder", "Linear", "Seeds"]
 
-__getattr__ = lazy(__name__, {"Boost": "boost", "Encoder": "encoder", "Linear": "linear", "NBSVM": "nbsvm"})
+__getattr__ = lazy(
+    __name__, {"Boost": "boost", "Encoder": "encoder", "Linear": "linear", "NBSVM": "nbsvm", "Seeds": "wrap"}
+)

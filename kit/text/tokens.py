@@ -35,6 +35,13 @@ class Tokens:
         ids[mask] = self.flat[(begin[:, None] + column)[mask]]
         return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
 
+    def distinct(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of unlike tokens, the first of each kind, and for every given row which of these it is like."""
+        places: dict[bytes, int] = {}
+        keys = (self.flat[self.start[row] : self.start[row + 1]].tobytes() for row in rows)
+        again = np.fromiter((places.setdefault(key, len(places)) for key in keys), dtype=np.int64, count=len(rows))
+        return rows[np.unique(again, return_index=True)[1]], again
+
 
 def tokenize(tokenizer: Any, texts: list[str], length: int, block: int = 4096) -> dict[str, np.ndarray]:
     """The flat arrays of `Tokens`: ids with special tokens, at most `length` a row; long texts keep their beginning.

@@ -27,12 +27,21 @@ def multiplies_bf16(kind: str) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Context in which matrix products run in bf16 if `precision` says so, weights staying fp32.
+    """Context in which matrix products run in bf16 or fp16 if `precision` says so, weights staying fp32.
 
     Args:
         device: where the model runs.
-        precision: "bf16", "fp32", or "auto" for bf16 where the hardware multiplies it.
+        precision: "bf16", "fp16", "fp32", or "auto" for bf16 where the hardware multiplies it.
     """
+    if precision == "fp16":
+        return torch.autocast(device.type, torch.float16)
     if precision == "bf16" or (precision == "auto" and multiplies_bf16(device.type)):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def scaler_for(device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """Scales fp16 losses up so that small gradients do not vanish (Micikevicius et al. 2018); idle otherwise."""
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+    scaler.scale(torch.zeros((), device=device))  # it makes its state only now
+    return scaler

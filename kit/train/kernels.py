@@ -6,32 +6,34 @@ the two cost a third of a training step. On a CUDA device torch's own kernels ar
 
 import contextlib
 import math
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 SMALL = 2**14  # elements below which torch's own dropout is as fast
 LEVELS = 2**16  # dropout rates are rounded to this many levels
 
-
-def training_kernels(device: torch.device) -> contextlib.AbstractContextManager:
-    """Context for the forward pass of a training step on `device`."""
-    return _CpuKernels() if device.type == "cpu" else contextlib.nullcontext()
+torch_dropout, torch_attention = F.dropout, F.scaled_dot_product_attention
 
 
-class _CpuKernels(TorchFunctionMode):
-    """Hands calls of two torch functions to ours, whichever model makes them."""
+@contextlib.contextmanager
+def training_kernels(device: torch.device) -> Iterator[None]:
+    """Context of a training step on `device`, forward and backward; not to be nested.
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is F.scaled_dot_product_attention:
-            func = attention
-        elif func is F.dropout:
-            func = dropout
-        return func(*args, **(kwargs or {}))
+    It exchanges the functions in torch.nn.functional, so that whichever model calls them gets ours. A TorchFunctionMode
+    would see every call of torch, at some µs each, and none of those that checkpointing makes in the backward pass.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    F.dropout, F.scaled_dot_product_attention = dropout, attention  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        F.dropout, F.scaled_dot_product_attention = torch_dropout, torch_attention
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -40,7 +42,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     The bits come from numpy's SFC64, seeded by torch's generator: torch's seed and state decide them alone.
     """
     if not training or not 0 < p < 1 or inplace or input.numel() < SMALL or input.device.type != "cpu":
-        return F.dropout(input, p, training, inplace)
+        return torch_dropout(input, p, training, inplace)
     seed = int(torch.randint(2**62, ()))
     words = np.random.Generator(np.random.SFC64(seed)).integers(2**64, size=-(-input.numel() // 4), dtype=np.uint64)
     bits = torch.from_numpy(words.view(np.int16)[: input.numel()]).view(input.shape)
@@ -68,9 +70,7 @@ def attention(
         (…, heads, n, width).
     """
     if is_causal or enable_gqa or not (query.requires_grad and query.device.type == "cpu"):
-        return F.scaled_dot_product_attention(
-            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
-        )
+        return torch_attention(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
     scores = (query * (scale or 1 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         scores = scores.masked_fill(~attn_mask, torch.finfo(scores.dtype).min)

@@ -1,102 +1,118 @@
 """The training loop, on one screen."""
 
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
-from kit.spec import KitError
-from kit.train.device import autocast, device_of
-from kit.train.kernels import training_kernels
-from kit.train.objective import Batch, Objective, to_device
-from kit.train.optim import adamw, parameter_groups
-from kit.train.schedule import factor
+from kit.train.average import averaged
+from kit.train.course import Batches, Course
+from kit.train.device import device_of, scaler_for
+from kit.train.fixed import with_fixed_features
+from kit.train.judged import Judged
+from kit.train.learn import Depth, let_learn
+from kit.train.meter import Meter
+from kit.train.objective import Objective
+from kit.train.optim import parameter_groups, set_rates
+from kit.train.perturb.point import Point
 from kit.train.stage import Stage
 from kit.train.state import Keeper
+from kit.train.step import Gradients
 
 Watch = Callable[[dict[str, Any]], None]
 
 
-class Batches(Protocol):
-    """Rows cut into batches: `plan(epoch)` lists their positions, the same ones each time it is asked."""
-
-    def plan(self, epoch: int) -> list[np.ndarray]: ...
-    def __getitem__(self, rows: np.ndarray) -> Batch: ...
-
-
 def train(
     model: nn.Module,
-    objective: Objective,
+    objective: Objective | Sequence[Objective],
     batches: Batches,
-    stage: Stage,
+    stages: Stage | Sequence[Stage],
     work: Path | None = None,
-    depth: Callable[[str], int | None] | None = None,
+    depth: Depth | None = None,
+    point: Point | None = None,
+    classes: int | None = None,
+    judge: Callable[[nn.Module], float] | None = None,
+    patience: int | None = None,
     watch: Watch = lambda line: None,
     save_every: float = 120.0,
-) -> None:
+) -> Judged:
     """Trains `model` in place; a run killed at any step and started again ends in the same weights, bit for bit on CPU.
 
     Args:
         model: on the device where it is to learn.
-        objective: (model, batch) → Step with the summed loss of the batch's rows.
+        objective: (model, batch) → Step with the summed loss of the batch's rows; one, or one for each stage.
         batches: plan of each epoch, and the tensors of a batch.
-        stage: epochs, rates, schedule, precision.
+        stages: epochs, rates, schedule and techniques; one after the other.
         work: folder for `last.pt` and `log.jsonl`; None keeps nothing.
         depth: parameter name → encoder layers above it, None for the head; see `parameter_groups`.
+        point: where inputs are shifted by perturbations and noise, or mixed.
+        classes: of a multiclass task; labels of mixed rows become shares of them.
+        judge: score of the model after each epoch, higher is better; training ends with the best epoch's weights.
+        patience: epochs without a better score after which training ends early.
         watch: told every logged line, read-only.
         save_every: seconds between two saves of the state.
+
+    Returns:
+        The scores of the judged epochs, and the snapshots that were taken.
     """
-    device = device_of(model)
-    optimizer = adamw(parameter_groups(model, stage, depth), stage)
-    keeper = Keeper(work, save_every)
-    plans = [batches.plan(epoch) for epoch in range(stage.epochs)]
-    steps = [
-        (epoch, plan[i : i + stage.accumulate])
-        for epoch, plan in enumerate(plans, 1)
-        for i in range(0, len(plan), stage.accumulate)
-    ]
-    # Token budgets make batches of unequal row counts. Dividing by the mean count, not by a batch's own,
-    # gives each row the same weight in an epoch, however long its neighbours are.
-    rows_a_step = sum(len(rows) for plan in plans for rows in plan) / len(steps)
-    done = keeper.restore(model, optimizer)
-    started, since, seen, total_loss = time.monotonic(), done, 0, torch.zeros((), device=device)
-    model.train()
-    for step in range(done, len(steps)):
-        rate = factor(stage.schedule, step, len(steps), stage.warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * rate
-        epoch, together = steps[step]
-        for rows in together:
-            batch = to_device(batches[rows], device)
-            with autocast(device, stage.precision), training_kernels(device):
-                loss = objective(model, batch).loss
-            (loss / rows_a_step).backward()
-            total_loss += loss.detach()
-            seen += len(rows)
-        if stage.clip:
-            nn.utils.clip_grad_norm_(model.parameters(), stage.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        if (step + 1) % 20 == 0 or step + 1 == len(steps):  # reading the loss waits for the device: not at each step
-            seconds = time.monotonic() - started
-            line = {
-                "step": step + 1,
-                "steps": len(steps),
-                "epoch": epoch,
-                "loss": total_loss.item() / seen,
-                "lr": stage.lr * rate,
-                "rows_per_second": seen / seconds,
-                "steps_per_second": (step + 1 - since) / seconds,
-            }
-            if not math.isfinite(line["loss"]):
-                raise KitError(f"the loss is {line['loss']} by step {step + 1} of {len(steps)}; lower lr or set clip")
-            keeper.log(line)
-            watch(line)
-            started, since, seen, total_loss = time.monotonic(), step + 1, 0, torch.zeros((), device=device)
-        keeper.save(step + 1, model, optimizer, now=step + 1 == len(steps))
+    device, keeper, judged, before = device_of(model), Keeper(work, save_every), Judged(patience), 0
+    stages = [stages] if isinstance(stages, Stage) else list(stages)
+    objectives = list(objective) if isinstance(objective, Sequence) else [objective] * len(stages)
+    free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    state = keeper.restore()
+    for number, (stage, goal) in enumerate(zip(stages, objectives, strict=True)):
+        course = Course.of(batches, stage, before)
+        before += course.epochs
+        if number < state.get("stage", 0):
+            continue
+        for weight in free.values():
+            weight.requires_grad_(True)
+        optimizer = stage.optimizer.build(parameter_groups(model, stage, depth))
+        scaler = scaler_for(device, stage.precision)
+        parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scaler": scaler, "judged": judged}
+        if stage.average:
+            parts["average"] = stage.average.start(model, stage.warmup)
+        done = state.get("step", 0)
+        for name, part in parts.items() if state else ():
+            part.load_state_dict(state[name])
+        state = {}
+
+        gradients = Gradients(model, goal, stage, point, classes, scaler, device)
+        meter = Meter(number, len(course.steps), done, device)
+        let_learn(model, stage, 1, depth, set(free))
+        given = with_fixed_features(batches, model, stage)
+        for step in range(done, len(course.steps)):
+            if judged.over:
+                break
+            epoch, together = course.steps[step]
+            if course.begins(step) or step == done:
+                let_learn(model, stage, epoch, depth, set(free))
+            rate = set_rates(optimizer, stage, step, len(course.steps), judged.scores)
+            loss = gradients.add_all(given, together, course.rows_a_step, course.trained[step], judged.last)
+            scaler.unscale_(optimizer)
+            if stage.clip:
+                nn.utils.clip_grad_norm_(free.values(), stage.clip)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            if stage.average:
+                parts["average"].update(model, step, len(course.steps))
+            meter.add(loss, sum(map(len, together)))
+            if meter.due(step):
+                line = meter.line(step, epoch, stage.lr * rate)
+                keeper.log(line)
+                watch(line)
+            if judge and course.ends(step):
+                with averaged(model, parts.get("average")):
+                    judged.take(judge(model.eval()), model)
+            keeper.save(number, step + 1, parts, now=step + 1 == len(course.steps))
+        if stage.average:
+            parts["average"].finish(model, (batches[rows] for rows in batches.plan(before)))
+            judged.snapshots += getattr(parts["average"], "states", [])
+    if judge:
+        model.load_state_dict(judged.best)
+    for weight in free.values():
+        weight.requires_grad_(True)
     model.eval()
+    return judged

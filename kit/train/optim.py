@@ -1,10 +1,12 @@
-"""AdamW and its parameter groups."""
+"""Parameter groups and their rates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
+from kit.train.optimizers import set_momentum
+from kit.train.schedule import warmed
 from kit.train.stage import Stage
 
 
@@ -29,6 +31,17 @@ def parameter_groups(model: nn.Module, stage: Stage, depth: Callable[[str], int 
     return [{"params": p, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
 
 
-def adamw(groups: list[dict], stage: Stage) -> torch.optim.Optimizer:
-    """torch's AdamW (Loshchilov & Hutter 2019), bias correction always on, as one fused kernel."""
-    return torch.optim.AdamW(groups, betas=stage.betas, eps=stage.eps, fused=True)
+def set_rates(
+    optimizer: torch.optim.Optimizer, stage: Stage, step: int, total: int, scores: Sequence[float] = ()
+) -> float:
+    """Sets every group's rate, and the momentum where the schedule has a say in it, for a step.
+
+    Returns:
+        The share of the peak rates.
+    """
+    rate = warmed(stage.schedule, step, total, stage.warmup, scores)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * rate
+    if (momentum := stage.schedule.momentum(step, total)) is not None:
+        set_momentum(optimizer, momentum)
+    return rate

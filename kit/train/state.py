@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from kit.files import replacing, write_text
 
@@ -26,38 +25,35 @@ class Keeper:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-        """Puts the last saved state in place; gives the number of steps done before it, 0 where nothing was saved."""
-        if (state := self._last()) is None:
-            self._cut_log(0)
-            return 0
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
-        if "cuda" in state and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["cuda"])
-        self._cut_log(state["step"])
-        return state["step"]
+    def restore(self) -> dict[str, Any]:
+        """The last saved state, {} where nothing was saved; torch's generators go on from it."""
+        state = self._last()
+        if state:
+            torch.set_rng_state(state["rng"])
+            if "cuda" in state and torch.cuda.is_available():
+                torch.cuda.set_rng_state(state["cuda"])
+        self._cut_log((state.get("stage", 0), state.get("step", 0)))
+        return state
 
-    def _last(self) -> dict[str, Any] | None:
-        """The saved state; None where there is none, or where its file is damaged and only a new start helps."""
+    def _last(self) -> dict[str, Any]:
+        """The saved state; {} where there is none, or where its file is damaged and only a new start helps."""
         if self.folder is None or not (self.folder / "last.pt").exists():
-            return None
+            return {}
         try:
             return torch.load(self.folder / "last.pt", map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
-            return None
+            return {}
 
-    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, now: bool) -> None:
-        """Saves if it is time to, or `now`."""
+    def save(self, stage: int, step: int, parts: dict[str, Any], now: bool) -> None:
+        """Saves the states of all parts if it is time to, or `now`; `step` steps of the stage are done."""
         if self.folder is None or (not now and time.monotonic() - self._saved < self.every):
             return
-        state = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-        state["rng"] = torch.get_rng_state()
+        kept = {name: part.state_dict() for name, part in parts.items()}
+        kept |= {"stage": stage, "step": step, "rng": torch.get_rng_state()}
         if torch.cuda.is_available():
-            state["cuda"] = torch.cuda.get_rng_state()
+            kept["cuda"] = torch.cuda.get_rng_state()
         with replacing(self.folder / "last.pt") as temporary:
-            torch.save(state, temporary)
+            torch.save(kept, temporary)
         self._saved = time.monotonic()
 
     def log(self, line: dict[str, Any]) -> None:
@@ -65,10 +61,10 @@ class Keeper:
             with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 
-    def _cut_log(self, step: int) -> None:
+    def _cut_log(self, done: tuple[int, int]) -> None:
         """Drops what a killed run logged after its last save: those steps are done, and logged, again."""
         if self.folder is None or not (path := self.folder / "log.jsonl").exists():
             return
-        lines = path.read_text(encoding="utf-8").splitlines()
-        whole = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        write_text(path, "".join(line + "\n" for line in whole))
+        whole = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        kept = [line for line in whole if (json.loads(line)["stage"], json.loads(line)["step"]) <= done]
+        write_text(path, "".join(line + "\n" for line in kept))

@@ -1,0 +1,205 @@
+"""Fine-tuning and prediction by kit and by Hugging Face Trainer: same model, rows, tokens, precision, one epoch.
+
+    KIT_DATA=data python benchmarks/encoder_speed.py [--rows 4000] [--length 128] [--model minilm|bert-base]
+
+Trainer runs twice: plain (random batches, padded to their longest row) and grouped by length. It gets kit's own
+parameter groups, schedule and starting weights, so that only the work done for them differs. MFU is the share of the
+machine's own matrix-product speed, measured in the same run, that the useful tokens' products make up (6 · weights a
+token in training).
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+from torch import nn
+from transformers import Trainer, TrainingArguments
+
+from kit.data import Rows, Source, Task
+from kit.members import Encoder
+from kit.members.finetune import build
+from kit.members.finetuned import Scale, tokens_of
+from kit.metrics import mean_roc_auc
+from kit.models.encoder import TextEncoder
+from kit.text.tokens import TokenBatches, Tokens
+from kit.threads import threads, use_threads
+from kit.train import parameter_groups
+from kit.train.device import autocast, best_device, multiplies_bf16
+from kit.weights import find_weights
+
+TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+TASK = Task(name="toxic", kind="multilabel", targets=TARGETS, text=("comment_text",), metric=mean_roc_auc)
+BATCH = 32
+
+
+class ForTrainer(nn.Module):
+    """kit's network in the form that Trainer wants: labels in, loss and logits out."""
+
+    def __init__(self, net: TextEncoder) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, input_ids: Any, attention_mask: Any, labels: Any) -> dict[str, Any]:
+        logits = self.net(input_ids, attention_mask)
+        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits.float(), labels), "logits": logits}
+
+
+@dataclass
+class Dataset(torch.utils.data.Dataset):
+    """Rows as Trainer takes them: lists of ids, and labels."""
+
+    tokens: Tokens
+    at: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        begin, end = self.tokens.start[self.at[i] : self.at[i] + 2]
+        return {"input_ids": self.tokens.flat[begin:end], "labels": self.y[i]}
+
+
+@dataclass
+class Collator:
+    """Pads to the longest row of the batch; counts what it padded."""
+
+    pad: int
+    padded: int = 0
+    real: int = 0
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        longest = max(len(r["input_ids"]) for r in rows)
+        ids = torch.full((len(rows), longest), self.pad)
+        for row, place in zip(rows, ids, strict=True):
+            place[: len(row["input_ids"])] = torch.from_numpy(row["input_ids"].astype(np.int64))
+        mask = (torch.arange(longest) < torch.tensor([[len(r["input_ids"])] for r in rows])).long()
+        self.padded, self.real = self.padded + mask.numel(), self.real + int(mask.sum())
+        return {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "labels": torch.tensor(np.stack([r["labels"] for r in rows])).float(),
+        }
+
+
+@dataclass
+class Result:
+    train: float  # seconds
+    predict: float
+    padding: float  # share of padding among all tokens of training
+    auc: float
+
+
+def product_speed(device: torch.device, precision: str) -> float:
+    """FLOP/s of large matrix products."""
+    with autocast(device, precision):
+        a, b = torch.randn(4096, 2048, device=device), torch.randn(2048, 2048, device=device)
+        a, b = (a.bfloat16(), b.bfloat16()) if torch.is_autocast_enabled(device.type) else (a, b)
+        rates = []
+        for _ in range(8):
+            start = time.perf_counter()
+            for _ in range(4):
+                a @ b
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            rates.append(4 * 2 * 4096 * 2048 * 2048 / (time.perf_counter() - start))
+    return float(np.median(rates))
+
+
+def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path) -> Result:
+    batches = TokenBatches(tokens, train.at, train.labels, member.batch_tokens, member.batch_rows, member.seed)
+    length, plan = tokens.length[train.at], batches.plan(1)
+    padded = sum(length[rows].max() * len(rows) for rows in plan)
+    start = time.perf_counter()
+    fitted = member.fit(train, valid, work)
+    middle = time.perf_counter()
+    p = fitted.predict(valid)
+    return Result(
+        middle - start, time.perf_counter() - middle, 1 - length.sum() / padded, mean_roc_auc(valid.labels, p)
+    )
+
+
+def by_trainer(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, grouped: bool) -> Result:
+    start = time.perf_counter()
+    torch.manual_seed(member.seed)
+    net = build(member, train, find_weights(member.weights), Scale.of(train))
+    device = best_device()
+    bf16 = multiplies_bf16(device.type)
+    grouping = {"train_sampling_strategy": "group_by_length"} if grouped else {}
+    arguments = TrainingArguments(
+        str(work), per_device_train_batch_size=BATCH, per_device_eval_batch_size=BATCH, num_train_epochs=1, bf16=bf16,
+        use_cpu=device.type == "cpu", save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True,
+        max_grad_norm=member.stage.clip, remove_unused_columns=False, seed=member.seed, **grouping,
+    )  # fmt: skip
+    optimizer = member.stage.optimizer.build(parameter_groups(net, member.stage, net.depth))
+    steps = -(-len(train) // BATCH)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(member.stage.warmup * steps), steps)
+    collator = Collator(tokens.pad)
+    trainer = Trainer(
+        ForTrainer(net), arguments, collator, Dataset(tokens, train.at, train.labels), optimizers=(optimizer, schedule)
+    )
+    trainer.train()
+    padding = 1 - collator.real / collator.padded
+    middle = time.perf_counter()
+    logits = trainer.predict(Dataset(tokens, valid.at, valid.labels)).predictions
+    return Result(
+        middle - start, time.perf_counter() - middle, padding, mean_roc_auc(valid.labels, logits.astype(float))
+    )
+
+
+def bert_base(folder: Path) -> str:
+    """A folder with a BERT of the base size and random weights, read by MiniLM's tokenizer."""
+    origin = find_weights("sentence-transformers/all-MiniLM-L6-v2")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(origin)
+    tokenizer.save_pretrained(folder)
+    transformers.BertModel(transformers.BertConfig(vocab_size=len(tokenizer))).save_pretrained(folder)
+    return str(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=4000, help="to train on; half as many are predicted")
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--model", choices=["minilm", "bert-base"], default="minilm")
+    args = parser.parse_args()
+    use_threads(threads())
+    frame = pd.read_csv(Path(os.environ.get("KIT_DATA", "data")) / "toxic" / "train.csv", nrows=args.rows * 3 // 2)
+    rows = Rows(TASK, Source(frame[["comment_text"]]), np.arange(len(frame)), frame[list(TARGETS)].to_numpy(float))
+    train, valid = rows.take(np.arange(args.rows)), rows.take(np.arange(args.rows, len(frame)))
+    device = best_device()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        member = Encoder(length=args.length)
+        if args.model == "bert-base":
+            member = Encoder(length=args.length, weights=bert_base(folder / "base"))
+        tokens = tokens_of(rows, find_weights(member.weights), member.length)
+        speed = product_speed(device, member.stage.precision)
+        print(f"{args.model}, {args.rows} rows of at most {args.length} tokens, {device}: {speed / 1e9:.0f} GFLOP/s")
+        results = {
+            "kit": by_kit(member, train, valid, tokens, folder / "kit"),
+            "Trainer": by_trainer(member, train, valid, tokens, folder / "plain", grouped=False),
+            "grouped": by_trainer(member, train, valid, tokens, folder / "grouped", grouped=True),
+        }
+        net = build(member, train, find_weights(member.weights), Scale.of(train))
+    products = sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Linear))
+    useful = 6 * products * int(tokens.length[train.at].sum())
+    for name, r in results.items():
+        training = f"training {args.rows / r.train:6.1f} rows/s, padding {r.padding:5.1%}"
+        mfu = f"MFU {useful / r.train / speed:5.1%}"
+        print(f"{name:8} {training}, {mfu}; prediction {len(valid) / r.predict:6.1f} rows/s; AUC {r.auc:.5f}")
+    kit = results["kit"]
+    for name in ("Trainer", "grouped"):
+        training, prediction = results[name].train / kit.train, results[name].predict / kit.predict
+        print(f"kit against {name}: training {training:.2f} times as fast, prediction {prediction:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""The loss that a kind of task has when none is named."""
+
+from kit.losses.base import Loss, check_kind
+from kit.losses.cross_entropy import BCE, CrossEntropy
+from kit.losses.regression import Squared
+
+DEFAULTS: dict[str, Loss] = {
+    "binary": BCE(),
+    "multilabel": BCE(),
+    "multiclass": CrossEntropy(),
+    "regression": Squared(),
+}
+
+
+def default(kind: str) -> Loss:
+    """The usual loss of a kind of task.
+
+    Raises:
+        KitError: there is no such kind.
+    """
+    check_kind(kind)
+    return DEFAULTS[kind]

@@ -1,0 +1,106 @@
+"""Members made of members."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field
+
+from kit.data import Rows
+from kit.files import read_json, remove, rename_whole, write_json
+from kit.member import Member, Predictor
+from kit.members.boost import Boost
+from kit.spec import KitError
+
+
+class Seeds(Member):
+    """Fits a member several times, each time with another seed, and predicts the mean (Hansen & Salamon 1990).
+
+    Part i has the member's own seed plus n · seed + i, so that other seeds of this member share no part: with n=1 and
+    seed=0 it is the member itself.
+    """
+
+    seed: int = Field(0, ge=0, description="n times this is added to the member's own seed")
+    member: Member = Field(Boost(), description="what is fitted")
+    n: int = Field(3, ge=1, description="fits, each with the next seed")
+
+    @property
+    def parts(self) -> list[Member]:
+        """The members that are fitted."""
+        return [reseeded(self.member, self.n * self.seed + i) for i in range(self.n)]
+
+    @property
+    def peeks(self) -> bool:
+        return self.member.peeks
+
+    def identity(self) -> dict[str, Any]:
+        return self.dump() | {"member": self.member.identity()}
+
+    def prepare(self, rows: Rows) -> None:
+        self.member.prepare(rows)
+
+    def fit(self, train: Rows, valid: Rows, work: Path) -> "SeedsPredictor":
+        """Fits one part after another in `work/part<i>`; those that are finished stay in `work/done<i>`."""
+        return SeedsPredictor([_fitted(part, train, valid, work, i) for i, part in enumerate(self.parts)])
+
+
+class SeedsPredictor(Predictor):
+    """The mean of its parts."""
+
+    def __init__(self, parts: Sequence[Predictor]) -> None:
+        self.parts = list(parts)
+
+    def predict(self, rows: Rows) -> np.ndarray:
+        return np.mean([part.predict(rows) for part in self.parts], axis=0)
+
+    def save(self, folder: Path) -> None:
+        """Writes every part into a folder of its own, and the names of their classes."""
+        for i, part in enumerate(self.parts):
+            (folder / f"part{i}").mkdir()
+            part.save(folder / f"part{i}")
+        kinds = [type(part) for part in self.parts]
+        write_json(folder / "parts.json", [f"{kind.__module__}:{kind.__qualname__}" for kind in kinds])
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        kinds = map(_predictor_class, read_json(folder / "parts.json"))
+        return cls([kind.load(folder / f"part{i}") for i, kind in enumerate(kinds)])
+
+
+def reseeded(member: Member, by: int) -> Member:
+    """The member with `by` added to its seed and to those of the members that it is made of."""
+    fields = {name: getattr(member, name) for name in type(member).model_fields}
+    inner = {name: reseeded(value, by) for name, value in fields.items() if isinstance(value, Member)}
+    return type(member)(**fields | inner | {"seed": member.seed + by})
+
+
+def _fitted(part: Member, train: Rows, valid: Rows, work: Path, i: int) -> Predictor:
+    """A part, fitted unless it was finished before; its checkpoints go once it is."""
+    own, done, saving = work / f"part{i}", work / f"done{i}", work / f"done{i}.part"
+    if done.exists():
+        return SeedsPredictor.load(done).parts[0]
+    own.mkdir(exist_ok=True)
+    predictor = part.fit(train, valid, own)
+    remove(saving)  # what a killed process left
+    saving.mkdir()
+    SeedsPredictor([predictor]).save(saving)
+    rename_whole(saving, done)
+    (own / "last.pt").unlink(missing_ok=True)
+    for finished in own.glob("done*"):  # parts of a part that is itself made of several
+        remove(finished)
+    return predictor
+
+
+def _predictor_class(name: str) -> type[Predictor]:
+    module, _, qualname = name.partition(":")
+    try:
+        cls: Any = importlib.import_module(module)
+        for part in qualname.split("."):
+            cls = getattr(cls, part)
+    except (ImportError, AttributeError, ValueError):
+        raise KitError(f"there is no class '{name}' to load a predictor with") from None
+    if not (isinstance(cls, type) and issubclass(cls, Predictor)):
+        raise KitError(f"'{name}' is not a Predictor")
+    return cls

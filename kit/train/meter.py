@@ -1,0 +1,60 @@
+"""Meter: the line that is logged now and then."""
+
+import math
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kit.spec import KitError
+
+
+class Meter:
+    """Mean loss and speed since the last line.
+
+    Args:
+        stage: number of the stage, from 0.
+        steps: of the stage.
+        done: steps that were done before.
+        every: steps between two lines. Reading the loss waits for the device, so not at each step.
+    """
+
+    def __init__(self, stage: int, steps: int, done: int, device: torch.device, every: int = 20) -> None:
+        self.stage, self.steps, self.every, self.device = stage, steps, every, device
+        self._begin(done)
+
+    def _begin(self, done: int) -> None:
+        self.done, self.rows, self.started = done, 0, time.monotonic()
+        self.loss = torch.zeros((), device=self.device)
+
+    def add(self, loss: Tensor, rows: int) -> None:
+        """Notes a step's loss, summed over its rows."""
+        self.loss += loss
+        self.rows += rows
+
+    def due(self, step: int) -> bool:
+        """Whether a line is to be written after this step."""
+        return (step + 1) % self.every == 0 or step + 1 == self.steps
+
+    def line(self, step: int, epoch: int, lr: float) -> dict[str, Any]:
+        """What happened since the last line.
+
+        Raises:
+            KitError: the loss is no number any more.
+        """
+        loss, seconds = self.loss.item() / self.rows, time.monotonic() - self.started
+        if not math.isfinite(loss):
+            raise KitError(f"the loss is {loss} by step {step + 1} of {self.steps}; lower lr or set clip")
+        line = {
+            "stage": self.stage,
+            "step": step + 1,
+            "steps": self.steps,
+            "epoch": epoch,
+            "loss": loss,
+            "lr": lr,
+            "rows_per_second": self.rows / seconds,
+            "steps_per_second": (step + 1 - self.done) / seconds,
+        }
+        self._begin(step + 1)
+        return line

@@ -1,0 +1,444 @@
+"""The engine's techniques together: what learns, stages after stages, judging, and a killed run of any combination."""
+
+import contextlib
+import itertools
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kit.losses import BCE, Asymmetric, Flooding, Focal, SoftF1
+from kit.spec import KitError
+from kit.train import (
+    AWP,
+    EMA,
+    FGM,
+    PGD,
+    SGD,
+    SWA,
+    VAT,
+    Adam,
+    Constant,
+    CosineRestarts,
+    Each,
+    EmbeddingMixup,
+    FreeLB,
+    GaussianNoise,
+    Lamb,
+    Linear,
+    Lookahead,
+    NEFTune,
+    OneCycle,
+    Plateau,
+    Point,
+    RDrop,
+    SlantedTriangular,
+    Snapshots,
+    Stage,
+    Supervised,
+    train,
+)  # fmt: skip
+from kit.train.course import Course
+from kit.train.learn import fresh_layers, let_learn
+
+PLAIN = Stage(lr=0.01, warmup=0, precision="fp32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(count)
+
+
+class Net(nn.Module):
+    """Three layers of a small encoder, with norm and dropout, and a head; takes fixed features too."""
+
+    features_are_fixed = True
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.embed = nn.Linear(3, 6)
+            self.layers = nn.ModuleList(
+                nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Dropout(0.2), nn.Tanh()) for _ in range(3)
+            )
+            self.head = nn.Linear(6, 2)
+        self.calls = 0
+
+    def features(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        states = self.embed(x)
+        for layer in self.layers:
+            states = states + layer(states)
+        return states
+
+    def forward(self, x: Tensor | None = None, features: Tensor | None = None) -> Tensor:
+        return self.head(self.features(x) if features is None else features)
+
+    def depth(self, name: str) -> int | None:
+        if name.startswith("embed"):
+            return 3
+        return 2 - int(name.split(".")[1]) if name.startswith("layers") else None
+
+
+class Cut:
+    """Twelve rows in batches of four; interrupts at the n-th batch if told to."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        rng = np.random.default_rng(5)
+        self.left = fail_at
+        self.x = torch.from_numpy(rng.normal(size=(12, 3)).astype(np.float32))
+        self.y = (self.x[:, :2] + self.x[:, 1:] > 0).float()
+
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        return np.split(np.random.default_rng(epoch).permutation(12), 3)
+
+    def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
+        if self.left is not None:
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+        return {"inputs": {"x": self.x[rows]}, "y": self.y[rows]}
+
+
+def trained(stages: Any, fail_at: int | None = None, work: Path | None = None, **how: Any) -> tuple[Net, Any, Cut]:
+    net, batches = Net(), Cut(fail_at)
+    torch.manual_seed(7)
+    with Point(net, net.embed) as point:
+        judged = train(net, how.pop("objective", Supervised(BCE())), batches, stages, work, net.depth, point, **how)
+    return net, judged, batches
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    theirs = b.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in a.state_dict().items())
+
+
+# ---- a killed run ------------------------------------------------------------------------------
+
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "lamb": {"optimizer": Lamb(), "freeze": 1},
+    "lookahead": {"optimizer": Lookahead(inner=Adam(), k=2)},
+    "onecycle": {"schedule": OneCycle(), "optimizer": Adam()},
+    "triangular": {"schedule": SlantedTriangular(), "accumulate": 2},
+    "gradual": {"gradual": 1.0, "layer_decay": 0.8},
+    "freeze": {"freeze": 1, "head_lr": 0.02},
+    "focal": {"loss": Focal()},
+    "fgm": {"perturb": FGM(start=1)},
+    "pgd": {"perturb": PGD()},
+    "freelb": {"perturb": FreeLB(start=1.5)},
+    "awp": {"perturb": AWP()},
+    "vat": {"perturb": VAT(link="sigmoid")},
+    "neftune": {"noise": NEFTune()},
+    "mixup": {"mix": EmbeddingMixup(alpha=0.5)},
+    "ema": {"average": EMA(decay=0.9)},
+    "swa": {"average": SWA(since=0.4)},
+    "steps": {"steps": 8},
+}
+
+
+def fit_together(first: str, second: str) -> bool:
+    return not TECHNIQUES[first].keys() & TECHNIQUES[second].keys() and {first, second} != {"lamb", "gradual"}
+
+
+PAIRS = [pair for pair in itertools.combinations(TECHNIQUES, 2) if fit_together(*pair)]
+
+
+@pytest.mark.parametrize("first, second", PAIRS, ids=["+".join(pair) for pair in PAIRS])
+def test_a_killed_run_of_two_techniques_ends_in_the_same_bits(first: str, second: str, tmp_path: Path) -> None:
+    stage = Stage(**{"lr": 0.02, "epochs": 3, "precision": "fp32", **TECHNIQUES[first], **TECHNIQUES[second]})
+    goal = {"objective": Supervised((stage.loss or BCE()).rows("multilabel"))}
+    whole, *_ = trained(stage, **goal)
+    for fail_at in (4, 2):  # batches read before it is killed; the second kill finds the first one's state
+        with pytest.raises(KeyboardInterrupt):
+            trained(stage, fail_at, tmp_path, save_every=0, **goal)
+    again, *_ = trained(stage, None, tmp_path, save_every=0, **goal)
+    assert same(whole, again)
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_a_run_killed_again_and_again_ends_in_the_same_bits(name: str, tmp_path: Path) -> None:
+    stage = Stage(**{"lr": 0.02, "epochs": 3, "precision": "fp32", **TECHNIQUES[name]})
+    goal = {"objective": Supervised((stage.loss or BCE()).rows("multilabel"))}
+    whole, *_ = trained(stage, **goal)
+    for _ in range(12):  # two batches each time, also in the middle of a step and when averages are finished
+        with contextlib.suppress(KeyboardInterrupt):
+            trained(stage, 2, tmp_path, save_every=0, **goal)
+    again, *_ = trained(stage, None, tmp_path, save_every=0, **goal)
+    assert same(whole, again)
+
+
+@pytest.mark.parametrize("fail_at", [1, 4, 8, 10, 13])
+def test_a_killed_run_of_several_stages_ends_in_the_same_bits(fail_at: int, tmp_path: Path) -> None:
+    stages = [
+        PLAIN.override("only_head=true"),
+        PLAIN.override("epochs=2", "average=EMA(decay=0.5)", "perturb=FGM"),
+        PLAIN.override("optimizer=SGD", "accumulate=3", "steps=3", "noise=GaussianNoise", "freeze=1"),
+    ]
+    goals = [Supervised(BCE()), RDrop(Supervised(BCE())), Supervised(Flooding(loss=Asymmetric(), level=0.1))]
+    scores = iter(range(100))
+    judge: dict[str, Any] = {"objective": goals, "judge": lambda net: float(net.head.weight.sum()), "patience": 9}
+    whole, judged, _ = trained(stages, **judge)
+    with pytest.raises(KeyboardInterrupt):
+        trained(stages, fail_at, tmp_path, save_every=0, **judge)
+    again, repeated, _ = trained(stages, None, tmp_path, save_every=0, **judge)
+    assert same(whole, again) and judged.scores == repeated.scores and len(judged.scores) == 6 and next(scores) == 0
+
+
+# ---- what learns -------------------------------------------------------------------------------
+
+
+def learning(stage: Stage, epoch: int, net: Net) -> set[str]:
+    let_learn(net, stage, epoch, net.depth, {name for name, _ in net.named_parameters()})
+    return {name.rsplit(".", 2 if "layers" in name else 1)[0] for name, w in net.named_parameters() if w.requires_grad}
+
+
+def test_what_learns() -> None:
+    net, every = Net(), {"embed", "layers.0", "layers.1", "layers.2", "head"}
+    assert learning(PLAIN, 1, net) == every
+    assert learning(PLAIN.override("freeze=2"), 1, net) == {"layers.2", "head"}  # embeddings are below the layers
+    assert learning(PLAIN.override("freeze_embeddings=true"), 1, net) == every - {"embed"}
+    assert learning(PLAIN.override("only_head=true"), 9, net) == {"head"}
+    steps = [learning(PLAIN.override("gradual=1"), epoch, net) for epoch in (1, 2, 3, 4, 5)]
+    assert steps == [{"head"}, *({"head", *(f"layers.{i}" for i in range(low, 3))} for low in (2, 1, 0)), every]
+    assert learning(PLAIN.override("gradual=0.5"), 2, net) == learning(PLAIN.override("gradual=1"), 2, net)
+
+
+def test_what_is_frozen_is_in_eval_mode_and_bit_equal_afterwards() -> None:
+    before = Net().state_dict()
+    net, *_ = trained(PLAIN.override("freeze=1", "epochs=2"))
+    after = net.state_dict()
+    for name, value in before.items():  # batch norm's running statistics included
+        assert torch.equal(value, after[name]) == name.startswith(("embed", "layers.0")), name
+    let_learn(net, PLAIN.override("freeze=1"), 1, net.depth, {name for name, _ in net.named_parameters()})
+    assert [layer[2].training for layer in net.layers] == [False, True, True] and net.training  # dropout
+
+
+def test_what_the_caller_froze_stays_frozen_and_all_else_is_free_afterwards() -> None:
+    net = Net()
+    net.layers[2].requires_grad_(False)
+    before = net.layers[2][0].weight.clone()
+    train(net, Supervised(BCE()), Cut(), PLAIN.override("only_head=true"), depth=net.depth)
+    assert torch.equal(before, net.layers[2][0].weight)
+    assert [name for name, w in net.named_parameters() if not w.requires_grad and "layers.2" not in name] == []
+
+
+def test_a_head_only_stage_encodes_each_row_once_and_learns_the_same() -> None:
+    stage = PLAIN.override("only_head=true", "epochs=5")
+    cached, *_ = trained(stage)
+    assert cached.calls == 3  # batches of the first epoch
+    Net.features_are_fixed = False
+    try:
+        plain, *_ = trained(stage)
+    finally:
+        Net.features_are_fixed = True
+    assert plain.calls == 15
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(value, cached.state_dict()[name])
+
+
+def test_top_layers_start_afresh() -> None:
+    from transformers import BertConfig, BertModel
+
+    net = BertModel(BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=3, num_attention_heads=2), False)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.fill_(0.5)
+            weight._is_hf_initialized = True  # as newer transformers mark what they loaded
+    fresh_layers(net, 2, lambda name: 2 - int(name.split(".")[2]) if ".layer." in name else 3)
+    for name, weight in net.named_parameters():
+        kept = bool((weight == 0.5).all())
+        assert kept == (".layer.1." not in name and ".layer.2." not in name), name
+        if not kept and weight.ndim > 1:
+            assert 0.01 < weight.std() < 0.03  # BERT's own 0.02
+
+
+# ---- stages ------------------------------------------------------------------------------------
+
+
+def test_the_course_of_a_stage() -> None:
+    course = Course.of(Cut(), PLAIN.override("epochs=2", "accumulate=2"), before=3)
+    assert [epoch for epoch, _ in course.steps] == [1, 1, 2, 2] and course.rows_a_step == 6
+    assert course.trained == [3, 3.5, 4, 4.5] and course.epochs == 2
+    assert [course.begins(i) for i in range(4)] == [True, False, True, False]
+    assert [course.ends(i) for i in range(4)] == [False, True, False, True]
+    np.testing.assert_array_equal(course.steps[2][1][0], Cut().plan(5)[0])  # epochs go on counting
+    short = Course.of(Cut(), PLAIN.override("steps=4"))
+    assert len(short.steps) == 4 and short.epochs == 2 and short.ends(3)
+
+
+def test_two_stages_are_two_runs_one_after_the_other() -> None:
+    one, two = PLAIN.override("epochs=2"), PLAIN.override("optimizer=SGD", "loss=SoftF1")
+    both, *_ = trained([one, two], objective=[Supervised(BCE()), Supervised(SoftF1())])
+    net, batches = Net(), Cut()
+    torch.manual_seed(7)
+    train(net, Supervised(BCE()), batches, one, depth=net.depth)
+
+    class Later(Cut):
+        def plan(self, epoch: int) -> list[np.ndarray]:
+            return super().plan(epoch + 2)
+
+    train(net, Supervised(SoftF1()), Later(), two, depth=net.depth)
+    assert same(both, net)
+
+
+def test_a_perturbation_begins_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[float] = []
+    net, batches = Net(), Cut()
+    real = FGM._add
+    monkeypatch.setattr(FGM, "_add", lambda self, *args: begun.append(1) or real(self, *args))
+    with Point(net, net.embed) as point:
+        train(net, Supervised(BCE()), batches, PLAIN.override("epochs=3", "perturb=FGM(start=2)"), point=point)
+        assert len(begun) == 3
+        by_score = PLAIN.override("epochs=3", "perturb=FGM(start=9,start_score=0.5)")
+        scores = iter((0.1, 0.6, 0.2))
+        train(net, Supervised(BCE()), batches, by_score, point=point, judge=lambda _: next(scores))
+        assert len(begun) == 6
+
+
+def test_without_a_point_what_needs_one_is_refused() -> None:
+    for name, setting in {"perturb": "FGM", "noise": "NEFTune"}.items():
+        with pytest.raises(KitError, match=f"Stage.{name} needs to know where inputs are shifted: give train a point"):
+            train(Net(), Supervised(BCE()), Cut(), PLAIN.override(f"{name}={setting}"))
+
+
+# ---- judging -----------------------------------------------------------------------------------
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_run() -> None:
+    scores = iter((0.1, 0.5, 0.4, 0.3, 0.9))
+    seen: list[dict[str, Tensor]] = []
+
+    def judge(net: nn.Module) -> float:
+        assert not net.training
+        seen.append({name: value.clone() for name, value in net.state_dict().items()})
+        return next(scores)
+
+    net, judged, _ = trained(PLAIN.override("epochs=5"), judge=judge, patience=1)
+    assert judged.scores == [0.1, 0.5, 0.4, 0.3] and judged.chosen == 2
+    assert all(torch.equal(value, seen[1][name]) for name, value in net.state_dict().items())
+
+
+def test_an_average_is_what_is_judged() -> None:
+    sums: list[float] = []
+    judge: dict[str, Any] = {"judge": lambda net: sums.append(float(net.head.weight.sum())) or len(sums)}
+    raw, *_ = trained(PLAIN.override("epochs=3"))
+    averaged, *_ = trained(PLAIN.override("epochs=3", "average=EMA(decay=0.9)"))
+    judged, *_ = trained(PLAIN.override("epochs=3", "average=EMA(decay=0.9)"), **judge)
+    assert sums[-1] == float(judged.head.weight.sum()) == float(averaged.head.weight.sum())
+    assert not torch.equal(raw.head.weight, judged.head.weight)
+
+
+def test_plateau_hears_the_scores() -> None:
+    told: list[dict[str, Any]] = []
+    scores = iter((0.5, 0.4, 0.3, 0.2))
+    stage = PLAIN.override("epochs=4", "schedule=Plateau(drop=0.1,patience=0)")
+    net, batches = Net(), Cut()
+    rates: list[float] = []
+    real = torch.optim.AdamW.step
+
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return real(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", step)
+        train(net, Supervised(BCE()), batches, stage, judge=lambda _: next(scores), watch=told.append)
+    np.testing.assert_allclose(rates[::3], [0.01, 0.01, 0.001, 0.0001])
+    assert told[-1]["lr"] == pytest.approx(1e-4)
+
+
+def test_snapshots_are_given_back() -> None:
+    stage = PLAIN.override("epochs=4", "schedule=CosineRestarts(cycles=4)", "average=Snapshots(cycles=4,keep=3)")
+    net, judged, _ = trained(stage)
+    assert len(judged.snapshots) == 3
+    assert all(torch.equal(value, judged.snapshots[-1][name]) for name, value in net.state_dict().items())
+
+
+# ---- memory ------------------------------------------------------------------------------------
+
+
+def test_batches_are_cut_when_memory_runs_out() -> None:
+    class Hungry(Net):
+        def forward(self, x: Tensor | None = None, features: Tensor | None = None) -> Tensor:
+            if x is not None and len(x) > 2 and self.training:
+                raise torch.OutOfMemoryError("too large")
+            return super().forward(x, features)
+
+    def plain(net: Net) -> Net:
+        for layer in net.layers:  # without them halves are as good as a whole
+            layer[1], layer[2] = nn.Identity(), nn.Identity()
+        return net
+
+    whole, hungry = plain(Net()), plain(Hungry())
+    train(whole, Supervised(BCE()), Cut(), PLAIN)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        train(hungry, Supervised(BCE()), Cut(), PLAIN)
+    assert [str(w.message) for w in said] == ["out of memory: batches are now cut in 2"]
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(value, hungry.state_dict()[name])
+
+
+def test_a_single_row_that_does_not_fit_is_an_error() -> None:
+    class Never(Net):
+        def forward(self, x: Tensor | None = None, features: Tensor | None = None) -> Tensor:
+            raise torch.OutOfMemoryError("too large")
+
+    with pytest.warns(UserWarning, match="cut in 4"), pytest.raises(torch.OutOfMemoryError):
+        train(Never(), Supervised(BCE()), Cut(), PLAIN)
+
+
+def test_fp16_scales_its_loss_and_learns() -> None:
+    stage = Stage(lr=0.05, epochs=8, precision="fp16")
+    net, *_ = trained(stage)
+    batches = Cut()
+    loss = Supervised(BCE())
+    whole = batches[np.arange(12)]
+    assert loss(net, whole).loss < 0.7 * loss(Net().eval(), whole).loss
+
+
+# ---- settings ----------------------------------------------------------------------------------
+
+REFUSED = {
+    "mix=Mixup": ("loss=SoftAUC", "Stage: mix=Mixup makes labels shares, which loss=SoftAUC cannot read"),
+    "lr=-1": ("", "Stage.lr = -1: input should be greater than 0"),
+    "freeze=2": ("only_head=true", "Stage: only_head freezes the whole encoder; leave out freeze and gradual"),
+    "optimizer=Lamb": (
+        "gradual=1",
+        "Stage: optimizer=Lamb counts steps of weights that are still frozen; leave out gradual",
+    ),
+    "average=Snapshots(cycles=3)": ("", "needs schedule=CosineRestarts(cycles=3)"),
+    "optimizer=AdamWW": ("", "no Optimizer is called 'AdamWW'; did you mean 'AdamW'?"),
+}
+
+
+@pytest.mark.parametrize("setting", REFUSED)
+def test_bad_settings_are_refused_when_they_are_made(setting: str) -> None:
+    other, sentence = REFUSED[setting]
+    with pytest.raises(KitError) as error:
+        Stage().override(*([other] if other else []), setting)
+    assert sentence in str(error.value)
+
+
+def test_more_cycles_than_steps_is_refused() -> None:
+    with pytest.raises(KitError, match="9 cycles need at least 9 steps; there are 3"):
+        train(Net(), Supervised(BCE()), Cut(), PLAIN.override("schedule=CosineRestarts(cycles=9)"))
+
+
+def test_all_that_a_stage_can_name_round_trips() -> None:
+    stage = Stage(
+        optimizer=Lookahead(inner=SGD(nesterov=True)), schedule=CosineRestarts(cycles=2), perturb=PGD(start=1),
+        noise=GaussianNoise(), mix=EmbeddingMixup(), average=Snapshots(cycles=2), loss=Flooding(loss=Focal(), level=0.2),
+    )  # fmt: skip
+    assert Stage.revive(stage.dump()) == stage
+    assert stage.override("optimizer.inner.momentum=0.8").optimizer.inner.momentum == 0.8  # type: ignore[attr-defined]
+    assert {Constant(), Linear(), Plateau()} and Each(BCE())

@@ -1,0 +1,120 @@
+"""Every technique of the encoder, chosen by a setting: it learns, does another thing than the plain fit, and comes back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_encoder_member import bert, one_thread, rows_of, spec_of  # noqa: F401
+
+from kit.members.finetuned import EncoderPredictor, tokens_of
+from kit.spec import KitError
+from kit.train import Stage
+
+SETTINGS = {
+    "binary": [
+        "optimizer=SGD", "optimizer=Adam", "optimizer=RAdam", "optimizer=Lars", "optimizer=Lamb",
+        "optimizer=Lookahead(k=2)", "schedule=OneCycle", "schedule=SlantedTriangular", "schedule=Cosine",
+        "freeze=1", "freeze_embeddings=true", "gradual=1", "only_head=true", "reinit=1", "stage.steps=7",
+        "loss=Focal", "loss=Asymmetric", "loss=BCE(smoothing=0.1)", "loss=SoftF1", "loss=SoftAUC", "loss=BiTempered",
+        "loss=Flooding(loss=BCE,level=0.7)", "perturb=FGM", "perturb=FGSM", "perturb=PGD", "perturb=FreeLB",
+        "perturb=AWP(eps=0.05)", "perturb=VAT(link=sigmoid)", "perturb=GradientPenalty", "rdrop=1", "noise=NEFTune",
+        "noise=GaussianNoise", "noise=UniformNoise", "mix=EmbeddingMixup", "average=EMA(decay=0.9)",
+        "average=SWA(since=0.5)", "samples=3", "heads=2", "mixout=0.5", "weight_noise=0.5", "noisy_tune=1",
+        "spectral_norm=true", "spectral_penalty=1", "stop=inner", "then=Stage(optimizer=SGD,lr=0.1)", "precision=bf16",
+    ],
+    "multiclass": ["loss=Focal", "loss=Ordinal", "loss=CrossEntropy(smoothing=0.1)", "mix=EmbeddingMixup", "rdrop=1",
+                   "heads=2", "perturb=VAT(link=softmax)", "heads=2 perturb=VAT(link=softmax)"],
+    "regression": ["loss=Huber(delta=0.5)", "loss=Quantile(q=0.9)", "rdrop=1", "heads=3", "mix=EmbeddingMixup"],
+}  # fmt: skip
+CASES = [(kind, setting) for kind, settings in SETTINGS.items() for setting in settings]
+PLAIN: dict[str, np.ndarray] = {}
+
+
+@pytest.mark.parametrize("kind, setting", CASES, ids=["-".join(case) for case in CASES])
+def test_a_setting_changes_the_fit_and_the_predictor_comes_back(
+    kind: str,
+    setting: str,
+    bert: Path,
+    tmp_path: Path,
+) -> None:
+    rows = rows_of(kind)
+    if kind not in PLAIN:
+        PLAIN[kind] = spec_of(bert).fit(rows, rows, tmp_path / "plain").predict(rows)
+    fitted = spec_of(bert).override(*setting.split()).fit(rows, rows, tmp_path / "work")
+    p = fitted.predict(rows)
+    assert np.isfinite(p).all() and not np.array_equal(p, PLAIN[kind])
+    assert not any("parametrizations" in name or "singular" in name for name in fitted.net.state_dict())
+    (tmp_path / "model").mkdir()
+    fitted.save(tmp_path / "model")
+    np.testing.assert_array_equal(EncoderPredictor.load(tmp_path / "model").predict(rows), p)
+
+
+@pytest.mark.parametrize("setting", ["checkpointing=true", "save_every=5"])
+def test_what_saves_memory_or_time_changes_no_number(setting: str, bert: Path, tmp_path: Path) -> None:
+    rows = rows_of()
+    plain, other = (
+        spec.fit(rows, rows, tmp_path / str(i)).predict(rows)
+        for i, spec in enumerate((spec_of(bert), spec_of(bert).override(setting)))
+    )
+    np.testing.assert_allclose(plain, other, rtol=0, atol=1e-6)
+
+
+def test_snapshots_answer_with_their_mean(bert: Path, tmp_path: Path) -> None:
+    rows = rows_of()
+    spec = spec_of(bert).override("epochs=4", "schedule=CosineRestarts(cycles=4)", "average=Snapshots(cycles=4,keep=3)")
+    fitted = spec.fit(rows, rows, tmp_path / "work")
+    single = []
+    for state in fitted.snapshots:
+        fitted.net.load_state_dict(state)
+        single.append(fitted._predict(rows))
+    assert len(single) == 3
+    np.testing.assert_array_equal(fitted.predict(rows), np.mean(single, axis=0))
+    (tmp_path / "model").mkdir()
+    fitted.save(tmp_path / "model")
+    np.testing.assert_array_equal(EncoderPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
+
+
+def test_stopping_on_the_judged_fold_keeps_its_best_epoch(bert: Path, tmp_path: Path) -> None:
+    train, valid = rows_of(), rows_of(seed=1)
+    spec = spec_of(bert).override("epochs=5", "stop=valid")
+    assert spec.peeks and not spec_of(bert).override("stop=inner").peeks
+    kept = valid.task.metric(valid.labels, spec.fit(train, valid, tmp_path / "work").predict(valid))
+    last = valid.task.metric(valid.labels, spec.override("stop=none").fit(train, valid, tmp_path).predict(valid))
+    assert kept >= last
+    state = torch.load(tmp_path / "work" / "last.pt", weights_only=True)
+    assert max(state["judged"]["scores"]) == pytest.approx(kept) and len(state["judged"]["scores"]) == 5
+
+
+def test_joint_heads_grow_apart_with_diversity(bert: Path, tmp_path: Path) -> None:
+    rows = rows_of()
+
+    def spread(diversity: float) -> float:
+        stage = Stage(epochs=10, lr=1e-2, head_lr=2e-2, precision="fp32")
+        spec = spec_of(bert, stage).override("heads=3", f"diversity={diversity}")
+        net = spec.fit(rows, rows, tmp_path / str(diversity)).net
+        net.head.train()  # answers one by one
+        with torch.no_grad():
+            each = net(**tokens_of(rows, bert, 16).padded(rows.at)).sigmoid()
+        return float(each.var(0).mean())
+
+    assert spread(4.0) > 2 * spread(0.0)
+
+
+REFUSED = {
+    "diversity=0.5": "Regularise: diversity = 0.5 needs heads of 2 or more",
+    "patience=2": "Encoder: patience = 2 waits for nothing with stop=none; take stop=inner",
+    "schedule=Plateau": "Encoder: schedule=Plateau hears no scores with stop=none; take stop=inner",
+    "perturb=FGM(start=3,start_score=0.9)": "Encoder: start_score hears no scores with stop=none; take stop=inner",
+    "stage=Stage(schedule=CosineRestarts(cycles=2),average=Snapshots(cycles=2)) then=Stage()": "Encoder: average=Snapshots answers alone: it belongs in the last stage, with stop=none",
+    "loss=Huber": "Huber cannot be the loss of a binary task; take BCE, Focal or Asymmetric",
+    "perturb=FGMM": "no Perturb is called 'FGMM'; did you mean 'FGM'?",
+    "mix=CutMix": "CutMix cuts pixels",
+}
+
+
+@pytest.mark.parametrize("setting", REFUSED)
+def test_what_cannot_work_is_said(setting: str, bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(KitError) as error:
+        spec_of(bert).override(*setting.split()).fit(rows_of(), rows_of(), tmp_path)
+    assert str(error.value).startswith(REFUSED[setting])
