@@ -124,7 +124,7 @@ def test_options_list_every_knob(house: House) -> None:
         assert any(line.split()[:1] == [option.name] for line in lines), option.name
     (line,) = [line for line in lines if line.split()[:1] == ["minilm.stage.lr"]]
     assert "float" in line and "0.0003" in line and "> 0" in line and "peak learning rate" in line
-    (line,) = [line for line in lines if line.split()[:1] == ["minilm.stage.betas"]]
+    (line,) = [line for line in lines if line.split()[:1] == ["minilm.stage.optimizer.betas"]]
     assert "tuple[float, float]" in line  # brackets are no markup
     assert "preset=quick: " in done.stdout
 
