@@ -25,14 +25,15 @@ from transformers import Trainer, TrainingArguments
 
 from kit.data import Rows, Source, Task
 from kit.members import Encoder
-from kit.members.finetune import build
-from kit.members.finetuned import Scale, tokens_of
+from kit.members.fitted import Scale
+from kit.members.fitting import build
 from kit.metrics import mean_roc_auc
-from kit.models.encoder import TextEncoder
-from kit.text.tokens import TokenBatches, Tokens
+from kit.models import Headed
+from kit.text.tokens import Tokens
 from kit.threads import threads, use_threads
 from kit.train import parameter_groups
 from kit.train.device import autocast, best_device, multiplies_bf16
+from kit.train.lengths import LengthBatches
 from kit.weights import find_weights
 
 TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
@@ -43,12 +44,12 @@ BATCH = 32
 class ForTrainer(nn.Module):
     """kit's network in the form that Trainer wants: labels in, loss and logits out."""
 
-    def __init__(self, net: TextEncoder) -> None:
+    def __init__(self, net: Headed) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, input_ids: Any, attention_mask: Any, labels: Any) -> dict[str, Any]:
-        logits = self.net(input_ids, attention_mask)
+        logits = self.net(input_ids=input_ids, attention_mask=attention_mask)
         return {"loss": nn.functional.binary_cross_entropy_with_logits(logits.float(), labels), "logits": logits}
 
 
@@ -115,7 +116,7 @@ def product_speed(device: torch.device, precision: str) -> float:
 
 
 def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path) -> Result:
-    batches = TokenBatches(tokens, train.at, train.labels, member.batch_tokens, member.batch_rows, member.seed)
+    batches = LengthBatches(tokens, train.at, train.labels, member.batch_tokens, member.batch_rows, member.seed)
     length, plan = tokens.length[train.at], batches.plan(1)
     padded = sum(length[rows].max() * len(rows) for rows in plan)
     start = time.perf_counter()
@@ -130,7 +131,7 @@ def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path
 def by_trainer(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, grouped: bool) -> Result:
     start = time.perf_counter()
     torch.manual_seed(member.seed)
-    net = build(member, train, find_weights(member.weights), Scale.of(train))
+    net = build(member, member.reader(train), train, Scale.of(train))
     device = best_device()
     bf16 = multiplies_bf16(device.type)
     grouping = {"train_sampling_strategy": "group_by_length"} if grouped else {}
@@ -180,15 +181,18 @@ def main() -> None:
         member = Encoder(length=args.length)
         if args.model == "bert-base":
             member = Encoder(length=args.length, weights=bert_base(folder / "base"))
-        tokens = tokens_of(rows, find_weights(member.weights), member.length)
+        tokens = member.reader(rows).inputs(rows)
         speed = product_speed(device, member.stage.precision)
         print(f"{args.model}, {args.rows} rows of at most {args.length} tokens, {device}: {speed / 1e9:.0f} GFLOP/s")
+        few = rows.take(np.arange(8 * BATCH))  # the first fit of a process pays for imports and library set-up
+        by_kit(member, few, few, tokens, folder / "first")
+        by_trainer(member, few, few, tokens, folder / "first", grouped=False)
         results = {
             "kit": by_kit(member, train, valid, tokens, folder / "kit"),
             "Trainer": by_trainer(member, train, valid, tokens, folder / "plain", grouped=False),
             "grouped": by_trainer(member, train, valid, tokens, folder / "grouped", grouped=True),
         }
-        net = build(member, train, find_weights(member.weights), Scale.of(train))
+        net = build(member, member.reader(train), train, Scale.of(train))
     products = sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Linear))
     useful = 6 * products * int(tokens.length[train.at].sum())
     for name, r in results.items():

@@ -26,7 +26,7 @@ from competitions.toxic.recipe import Toxic
 from competitions.toxic.sample import comments
 from kit.data import Rows, Source
 from kit.members import Encoder
-from kit.members.finetuned import tokens_of
+from kit.members.encoder_reader import tokens_of
 from kit.threads import threads, use_threads
 from kit.train.device import best_device
 from kit.train.state import Keeper

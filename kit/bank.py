@@ -128,8 +128,9 @@ class Shelf:
         write_json(part / "score.json", score)
         write_json(part / "sums.json", {name: checksum(part / name) for name in SUMMED})
         rename_whole(part, self._fold(fold))
-        # only an unfinished fit needs it, and it is the largest file
-        (self._fold(fold) / "last.pt").unlink(missing_ok=True)
+        # only an unfinished fit needs these, and they are large: checkpoints, and the parts of members made of members
+        for left in (*self._fold(fold).rglob("last.pt"), *self._fold(fold).glob("done*")):
+            left.unlink() if left.is_file() else remove(left)
 
     def fail(self, fold: int, error: str) -> None:
         """Leaves `error.txt` in the fold's `.part` folder."""

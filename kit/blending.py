@@ -1,5 +1,6 @@
 """Blend what is in the bank: weights, nested score, test predictions and the submission."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from kit.bank import Fold
-from kit.ensemble import Blended, nested
+from kit.ensemble import fit_thresholded, nested
+from kit.ensemble.threshold import judge
 from kit.files import read_json, write_array, write_json
+from kit.metrics import mean_roc_auc
 from kit.run import Run
 from kit.spec import digest
 from kit.submit import submission
 from kit.submit import write as write_submission
+
+VERSION = 2  # of what a blend comes to: raise it when the same settings give another result
 
 
 @dataclass(frozen=True)
@@ -21,10 +26,13 @@ class BlendReport:
 
     Attributes:
         weights: member name → weight, learnt on all judged rows.
-        score: (optimistic) score on the rows the weights were learnt on.
+        score: (optimistic) score on the rows the weights, and the thresholds, were learnt on.
         summary: `NestedScore.summary`: nested score, per fold, the best single member and the gain over it.
         submission: where the submission lies; None where none was written.
         warnings: what the check of the submission found odd.
+        thresholds: (outputs,) what a prediction must reach to say yes, chosen on all judged rows; () where nothing is
+            cut.
+        auc: mean ROC AUC of the out-of-fold blend, where there are thresholds.
     """
 
     weights: dict[str, float]
@@ -32,6 +40,8 @@ class BlendReport:
     summary: dict[str, Any] | None
     submission: Path | None
     warnings: list[str]
+    thresholds: tuple[float, ...] = ()
+    auc: float | None = None
 
 
 def out_of_fold(run: Run, folds: dict[int, Fold]) -> np.ndarray:
@@ -72,27 +82,33 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     predictions = np.stack([out_of_fold(run, folds)[judged] for folds in members.values()])
     # a test row is predicted by every fold's model, and their mean is the member's prediction
     tests = np.stack([np.mean([fold.test for fold in folds.values()], axis=0) for folds in members.values()])
-    blended: Blended = run.recipe.blend.fit(predictions, y, task.metric, list(members))
+    blended = fit_thresholded(run.recipe.blend, predictions, y, task.metric, list(members))
     honest = nested(run.recipe.blend, predictions, y, plan, task.metric, list(members))
     oof, test = blended.apply(predictions), blended.apply(tests) if tests.shape[1] else tests[0]
+    cuts = blended.thresholds
     path, warnings = None, []
     if submit and tests.shape[1]:
-        frame = submission(task, run.table.sample, run.table.test[task.id], test)
+        frame = submission(task, run.table.sample, run.table.test[task.id], test, cuts or None)
         path = run.root / "submission.csv"
         warnings = write_submission(path, frame, task, run.table.sample)
-    write_array(folder / "oof.npy", honest.predictions if honest else oof)
+    score, oof = judge(task.metric, y, oof, cuts), honest.predictions if honest else oof
+    auc = mean_roc_auc(y, oof) if cuts else None
+    write_array(folder / "oof.npy", oof)
     write_array(folder / "test.npy", test)
     blended.save(folder / "weights.json")
-    report = BlendReport(blended.weights, task.metric(y, oof), honest.summary() if honest else None, path, warnings)
-    facts = {
+    summary = honest.summary() if honest else None
+    facts: dict[str, Any] = {
         "key": _key(run, list(members), submit),
-        "weights": [list(w) for w in report.weights.items()],
-        "score": report.score,
+        "weights": [list(w) for w in blended.weights.items()],
+        "score": score,
+        "summary": summary,
+        "submitted": bool(path),
+        "warnings": warnings,
+        "thresholds": list(cuts),
+        "auc": None if auc is None or math.isnan(auc) else auc,
     }
-    write_json(
-        folder / "report.json", facts | {"summary": report.summary, "warnings": warnings, "submitted": bool(path)}
-    )
-    return report
+    write_json(folder / "report.json", facts)
+    return BlendReport(blended.weights, score, summary, path, warnings, cuts, facts["auc"])
 
 
 def last_blend(run: Run) -> BlendReport | None:
@@ -109,7 +125,7 @@ def last_blend(run: Run) -> BlendReport | None:
 def _key(run: Run, names: list[str], submit: bool) -> str:
     shelves, sample = [run.shelf(name).folder.name for name in names], run.table.sample
     asked = None if sample is None else [list(sample.columns), digest(sample[run.table.task.id].tolist())]
-    return digest([run.recipe.blend.dump(), shelves, run.table.task.metric.name, submit, asked])
+    return digest([VERSION, run.recipe.blend.dump(), shelves, run.table.task.metric.name, submit, asked])
 
 
 def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
@@ -120,4 +136,5 @@ def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
     path = run.root / "submission.csv" if facts["submitted"] else None
     if facts["key"] != _key(run, names, submit) or (path and not path.exists()):
         return None
-    return BlendReport(dict(facts["weights"]), facts["score"], facts["summary"], path, facts["warnings"])
+    weights, cuts = dict(facts["weights"]), tuple(facts["thresholds"])
+    return BlendReport(weights, facts["score"], facts["summary"], path, facts["warnings"], cuts, facts["auc"])

@@ -184,7 +184,7 @@ def _open(
 
     console, recipe = _console(), find_recipe(comp)
     root, cache = Path(os.environ.get("KIT_RUNS", "runs")), Path(os.environ.get("KIT_CACHE", "data/cache"))
-    folder = find_data(recipe.task)
+    folder = find_data(recipe.task, recipe.files[0], recipe.form)
     if folder is None:
         preset = preset or ("quick" if "quick" in recipe.presets else "")
     spelled = tuple(recipe.spelled(preset or None, settings.split(), seed))

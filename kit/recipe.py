@@ -15,19 +15,23 @@ from kit.ensemble import Blend, Greedy
 from kit.folds import Folds, KFold
 from kit.member import Member
 from kit.spec import KitError, Spec, nearest
-from kit.table import Table, read_table
+from kit.table import CSV, Form, Table, read_table
 
-FILES = ("train.csv", "test.csv", "sample_submission.csv")
+Files = tuple[str, str, str | None]  # train, test, sample submission
+FILES: Files = ("train.csv", "test.csv", "sample_submission.csv")
 
 
 class Recipe(Spec):
     """Derive from it, state the task, and add one field per member; that is all a competition needs.
 
-    A preset is a named list of override strings. `load` reads the competition's three CSV files; a recipe with other
-    files overrides it.
+    A preset is a named list of override strings. `files` and `form` are stated where the competition's files are not
+    train.csv, test.csv and sample_submission.csv (None: there is none) with header lines; for what is no table of rows,
+    override `load`.
     """
 
     task: ClassVar[Task]
+    files: ClassVar[Files] = FILES
+    form: ClassVar[Form] = CSV
     presets: ClassVar[dict[str, list[str]]] = {}
 
     folds: Folds = Field(KFold(), description="how rows are split")
@@ -62,13 +66,13 @@ class Recipe(Spec):
         """The competition's rows.
 
         Args:
-            folder: where train.csv, test.csv and sample_submission.csv (or the same zipped) lie.
+            folder: where `files` (or the same zipped) lie.
             cache: where what is computed once is kept.
         """
-        train, test, sample = (first_of(folder, name) for name in FILES)
+        train, test, sample = (first_of(folder, name) if name else None for name in self.files)
         if train is None:
-            raise KitError(f"{folder}: train.csv is missing")
-        return read_table(self.task, train, test, sample, cache)
+            raise KitError(f"{folder}: {self.files[0]} is missing")
+        return read_table(self.task, train, test, sample, cache, self.form)
 
     def write_sample(self, folder: Path) -> None:
         """Writes the embedded sample's files into `folder`, where the recipe has one."""
@@ -86,25 +90,29 @@ def data_root() -> Path:
     return Path(os.environ.get("KIT_DATA", "data"))
 
 
-def find_data(task: Task) -> Path | None:
+def find_data(task: Task, train: str = FILES[0], form: Form = CSV) -> Path | None:
     """The folder with a competition's files: below $KIT_DATA, or wherever /kaggle/input has them; None if nowhere.
 
     On Kaggle a folder is taken by what it holds, a train file with the task's columns, whatever it is called; where
     several fit, one whose path names the competition.
+
+    Args:
+        train: name of the train file.
+        form: its form; without a header line, the number of fields must do.
     """
     folder = data_root() / task.name
-    if first_of(folder, "train.csv"):
+    if first_of(folder, train):
         return folder
     mounted = Path(os.environ.get("KIT_KAGGLE_INPUT", "/kaggle/input"))
-    found = sorted({p.parent for pattern in ("train.csv", "train.csv.zip") for p in mounted.rglob(pattern)})
-    fitting = [p for p in found if _has_columns(first_of(p, "train.csv"), task)]
+    found = sorted({p.parent for pattern in (train, f"{train}.zip") for p in mounted.rglob(pattern)})
+    fitting = [p for p in found if _fits(first_of(p, train), task, form)]
     named = [p for p in fitting if any(word and word in str(p) for word in (task.slug, task.name))]
     return next(iter(named or fitting), None)
 
 
-def _has_columns(path: Path | None, task: Task) -> bool:
+def _fits(path: Path | None, task: Task, form: Form) -> bool:
     try:
-        header = list(pd.read_csv(path, nrows=0).columns) if path else []
+        first = pd.read_csv(path, nrows=1, header=None, dtype=str, **form.pandas).iloc[0] if path else []
     except (ValueError, OSError, BadZipFile, zlib.error):
         return False  # another competition's file may be anything
-    return {task.id, *task.targets, *task.inputs} <= set(header)
+    return len(first) == len(form.header) if form.header else {task.id, *task.targets, *task.inputs} <= set(first)

@@ -16,10 +16,16 @@ from kit.spec import KitError, nearest
 SAMPLE = "sample_submission.csv"
 
 
-def submission(task: Task, sample: pd.DataFrame | None, ids: Iterable[Any], predictions: np.ndarray) -> pd.DataFrame:
+def submission(
+    task: Task,
+    sample: pd.DataFrame | None,
+    ids: Iterable[Any],
+    predictions: np.ndarray,
+    thresholds: Sequence[float] | None = None,
+) -> pd.DataFrame:
     """Predictions in the rows and columns that the competition asks for; ids become strings.
 
-    Binary and multilabel tasks judged by labels get 0/1, cut at the metric's threshold (0.5 if it has none).
+    Binary and multilabel tasks judged by labels get 0/1, or the words of the task's classes, cut at a threshold.
     A multiclass task gets one column of probabilities a class where the sample has such columns, else its target
     column with the likeliest class.
 
@@ -28,17 +34,18 @@ def submission(task: Task, sample: pd.DataFrame | None, ids: Iterable[Any], pred
             `ids` and columns are the id and the targets.
         ids: (n,) ids of the test rows, in the order of `predictions`.
         predictions: (n, outputs) probabilities, values for regression.
+        thresholds: (outputs,) a prediction of at least this much says yes; None takes the metric's threshold for every
+            column, 0.5 if it has none.
 
     Raises:
         KitError: shapes disagree, a prediction is NaN or infinite, or ids or columns do not fit the sample.
     """
     layout, keys = _layout(task, sample), list(map(str, ids))
     predictions = np.asarray(predictions, dtype=np.float64)
-    cut = 0.5 if task.metric.threshold is None else task.metric.threshold
     if predictions.shape != (len(keys), task.outputs):
         wanted = (len(keys), task.outputs)
         raise KitError(f"predictions: shape {predictions.shape}; {len(keys)} ids of task '{task.name}' need {wanted}")
-    for name, bad in zip(task.classes or task.targets, ~np.isfinite(predictions).T, strict=True):
+    for name, bad in zip(_outputs(task), ~np.isfinite(predictions).T, strict=True):
         if bad.any():  # here, not only in check: a label would hide it
             raise KitError(f"predictions: column '{name}': {_some(_at(keys, bad), 'has', 'have')} NaN or infinity")
     if sample is not None:
@@ -47,13 +54,16 @@ def submission(task: Task, sample: pd.DataFrame | None, ids: Iterable[Any], pred
         position = {key: i for i, key in enumerate(keys)}
         keys, predictions = wanted_ids, predictions[[position[key] for key in wanted_ids]]
 
+    usual = 0.5 if task.metric.threshold is None else task.metric.threshold
+    cuts = np.broadcast_to(usual if thresholds is None else np.asarray(thresholds), task.outputs)
+    words = pd.Series(task.classes or (0, 1)).to_numpy()
     columns: dict[str, Any] = {task.id: keys}
     for name, output in layout.outputs.items():
         if output is None:
             columns[name] = [task.classes[i] for i in predictions.argmax(axis=1)]
         else:
             column = predictions[:, output]
-            columns[name] = (column >= cut).astype(int) if layout.labels else column
+            columns[name] = words[(column >= cuts[output]).astype(int)] if layout.labels else column
     return pd.DataFrame(columns)[layout.columns]
 
 
@@ -82,7 +92,7 @@ def check(
     _same_ids(keys, None if sample is None else list(map(str, sample[task.id])), name)
 
     for column, output in layout.outputs.items():
-        if labels := task.classes if output is None else (0, 1) if layout.labels else ():
+        if labels := (task.classes or (0, 1)) if output is None or layout.labels else ():
             if (bad := ~frame[column].isin(labels).to_numpy()).any():
                 some, value = _some(_at(keys, bad), "has", "have"), frame[column].to_numpy()[bad][0]
                 known = ", ".join(map(str, labels))
@@ -131,7 +141,12 @@ def write(path: Path, frame: pd.DataFrame, task: Task, sample: pd.DataFrame | No
 class _Layout(NamedTuple):
     columns: list[str]  # all, in the order of the file
     outputs: dict[str, int | None]  # column → column of the predictions; None: the likeliest class
-    labels: bool  # 0/1 instead of probabilities
+    labels: bool  # yes and no instead of probabilities
+
+
+def _outputs(task: Task) -> list[str]:
+    """What each column of the predictions is about."""
+    return list(map(str, task.classes)) if task.kind == "multiclass" else list(task.targets)
 
 
 def _layout(task: Task, sample: pd.DataFrame | None) -> _Layout:
@@ -150,10 +165,9 @@ def _layout(task: Task, sample: pd.DataFrame | None) -> _Layout:
     if twice := [key for key, times in Counter(map(str, sample[task.id])).items() if times > 1]:
         raise KitError(f"{SAMPLE}: {_some(twice, 'occurs', 'occur')} twice")
     values = [c for c in header if c != task.id]
-    classes = {str(c): i for i, c in enumerate(task.classes)}
     known: dict[str, int | None] = targets
-    if set(values) & set(classes):
-        known = {**classes}
+    if task.kind == "multiclass" and set(values) & set(_outputs(task)):
+        known = {name: i for i, name in enumerate(_outputs(task))}
     elif len(values) == len(targets) == 1:  # some competitions call the one column 'prediction': no doubt what it is
         known = {values[0]: targets[task.targets[0]]}
     if missing := [c for c in known if c not in values]:

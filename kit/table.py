@@ -1,6 +1,7 @@
 """Table: a competition's files, read and refused where they would hurt later."""
 
 import csv
+import io
 import warnings
 import zipfile
 import zlib
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,30 @@ from kit.spec import KitError, digest, nearest
 
 # What counts as missing in columns that are not text. In a text column only the empty field is: "None" is a word.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "None", "-nan", "-NaN"]
+SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a competition's files write their rows.
+
+    Attributes:
+        separator: what stands between two fields.
+        header: columns of the train file where files have no header line; a test file's are these less the targets.
+        quotes: fields may stand in double quotes; where not, each line is a row and a quote is a plain character.
+    """
+
+    separator: Literal[",", ";", "\t", "|"] = ","
+    header: tuple[str, ...] = ()
+    quotes: bool = True
+
+    @property
+    def pandas(self) -> dict[str, Any]:
+        """What `pandas.read_csv` must be told."""
+        return {"sep": self.separator} | ({} if self.quotes else {"quoting": csv.QUOTE_NONE, "lineterminator": "\n"})
+
+
+CSV = Form()
 
 
 @dataclass(frozen=True)
@@ -61,8 +87,8 @@ class Table:
 
     @cached_property
     def y(self) -> np.ndarray:
-        """(n, targets) float64 labels; class indices (n, 1) for a multiclass task."""
-        if self.task.kind == "multiclass":
+        """(n, targets) float64 labels; class indices (n, 1) where the task names classes."""
+        if self.task.classes:
             index = {label: i for i, label in enumerate(self.task.classes)}
             return self.train[self.task.targets[0]].map(index).to_numpy(dtype=np.float64)[:, None]
         return self.train[list(self.task.targets)].to_numpy(dtype=np.float64)
@@ -98,34 +124,49 @@ class Table:
         return replace(self, train=train, test=test, sample=sample, notes=())
 
 
-def read_table(task: Task, train: Path, test: Path | None, sample: Path | None, cache: Path | None = None) -> Table:
-    """Reads and checks the three CSV files of a competition; ids are strings as they stand in the file.
+def read_table(
+    task: Task, train: Path, test: Path | None, sample: Path | None, cache: Path | None = None, form: Form = CSV
+) -> Table:
+    """Reads and checks the three files of a competition; ids are strings as they stand in the file.
+
+    Args:
+        form: of train and test; a sample submission is CSV.
 
     Raises:
         KitError: one sentence that names file, column and ids, and the nearest right thing.
     """
-    frame = read_csv(train, task)
-    other = read_csv(test, task) if test else frame.drop(columns=[*task.targets], errors="ignore").iloc[:0]
+    frame = read_csv(train, task, form)
+    if test:
+        other = read_csv(test, task, replace(form, header=tuple(c for c in form.header if c not in task.targets)))
+    else:
+        other = frame.drop(columns=[*task.targets], errors="ignore").iloc[:0]
     names = (train.name, test.name if test else "test.csv", sample.name if sample else "sample_submission.csv")
     return Table(task, frame, other, read_csv(sample, task) if sample else None, cache, (), names)
 
 
-def read_csv(path: Path, task: Task) -> pd.DataFrame:
-    """One CSV (or zipped CSV) with ids and texts as strings."""
+def read_csv(path: Path, task: Task, form: Form = CSV) -> pd.DataFrame:
+    """One file of separated fields (or the same zipped), with ids and texts as strings."""
+    file: Path | io.StringIO = path
+    header = list(form.header)
     try:
-        first = pd.read_csv(path, nrows=1, header=None, dtype=str, keep_default_na=False)
-        header = first.iloc[0].tolist()
-        _refuse_delimiter(path, header)
+        if not form.quotes:
+            header, file = _lines(path, form)
+        elif not header:
+            first = pd.read_csv(path, nrows=1, header=None, dtype=str, keep_default_na=False, **form.pandas)
+            header = first.iloc[0].tolist()
+            _refuse_separator(path, header, form)
         if twice := [c for i, c in enumerate(header) if c and c in header[:i]]:
             raise KitError(f"{path.name}: column '{twice[0]}' occurs twice")
+        named: dict[str, Any] = {"header": None, "names": header} if form.header else {}
         words = {*task.text, *(task.targets if any(isinstance(c, str) for c in task.classes) else ())}
         missing = {c: [""] if c in words else MISSING for c in header if c and c != task.id}
         types = {c: str for c in header if c == task.id or c in words}
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns, and drops what has no header
             frame = pd.read_csv(
-                path, dtype=types, na_values=missing, keep_default_na=False, low_memory=False, index_col=False
-            )
+                file, dtype=types, na_values=missing, keep_default_na=False, low_memory=False, index_col=False,
+                **named, **form.pandas,
+            )  # fmt: skip
     except pd.errors.ParserWarning:
         raise KitError(f"{path.name}: its rows have more fields than the header, which has {len(header)}") from None
     except pd.errors.EmptyDataError:
@@ -144,13 +185,33 @@ def read_csv(path: Path, task: Task) -> pd.DataFrame:
     return frame
 
 
-def _refuse_delimiter(path: Path, header: list[str]) -> None:
-    if len(header) > 1:
-        return
-    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if header and sign in header[0]:
-            columns = next(csv.reader(header, delimiter=sign))
-            raise KitError(f"{path.name}: separated by {name}, not commas; its columns seem to be: {_some(columns)}")
+def _lines(path: Path, form: Form) -> tuple[list[str], io.StringIO]:
+    """Columns and text of a file without quotes; pandas would fill up short lines and not say which one is long."""
+    content = path.read_bytes()
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            if len(names := archive.namelist()) != 1:
+                raise KitError(f"{path.name}: holds {len(names)} files, not one")
+            content = archive.read(names[0])
+    text = content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
+    if not text:
+        raise KitError(f"{path.name}: the file is empty")
+    first = text.partition("\n")[0].split(form.separator)
+    _refuse_separator(path, first, form)
+    columns = list(form.header) or first
+    for number, line in enumerate(text.split("\n"), 1):
+        if (fields := line.count(form.separator) + 1) != len(columns):
+            wanted = f"{len(columns)} fields {_some(columns, 12)}"
+            raise KitError(f"{path.name}: line {number} has not the {wanted}, but {fields}")
+    return columns, io.StringIO(text)
+
+
+def _refuse_separator(path: Path, fields: list[str], form: Form) -> None:
+    for sign, name in SIGNS.items() if len(fields) == 1 else ():
+        columns = [name.strip('"') for name in fields[0].split(sign)]
+        if len(columns) == len(form.header) or (len(columns) > 1 and not form.header):
+            has = "" if form.header else f"; its columns seem to be: {_some(columns)}"
+            raise KitError(f"{path.name}: separated by {name}, not {SIGNS[form.separator]}{has}")
 
 
 def _some(values: Iterable[object], most: int = 5) -> str:
@@ -205,7 +266,7 @@ def _check_labels(table: Table) -> None:
     task, name = table.task, table.names[0]
     for column in task.targets:
         labels = table.train[column]
-        if task.kind == "multiclass":
+        if task.classes:
             bad = ~labels.isin(task.classes)
             allowed = f"one of {_some(task.classes)}"
         else:

@@ -196,3 +196,16 @@ def test_a_member_of_another_version_has_another_key(monkeypatch: pytest.MonkeyP
     before = key("boost")
     monkeypatch.setattr(Boost, "version", Boost.version + 1)
     assert key("boost") != before
+
+
+def test_what_only_an_unfinished_fit_needs_goes_with_the_end(tmp_path: Path) -> None:
+    shelf = Shelf.of(tmp_path, "m", {"a": 1})
+    with shelf.work(0) as part:
+        assert part is not None
+        for name in ("last.pt", "part0/last.pt", "part0/log.jsonl", "done0/model", "model/weights"):
+            (part / name).parent.mkdir(exist_ok=True)
+            (part / name).write_text("x")
+        shelf.finish(0, np.zeros((2, 1)), np.zeros((1, 1)), {"score": 1.0})
+    (fold,) = shelf.folder.glob("fold0")
+    left = sorted(str(p.relative_to(fold)) for p in fold.rglob("*") if p.is_file() and p.parent != fold)
+    assert left == ["model/weights", "part0/log.jsonl"] and not (fold / "last.pt").exists()

@@ -117,7 +117,7 @@ def test_categories_come_from_train_rows_alone(tmp_path: Path) -> None:
     rows = rows_of("binary", 400)
     train = rows.take(np.flatnonzero(rows.frame["city"] != "Cairo"))
     fitted = SMALL.fit(train, rows, tmp_path)
-    assert fitted.categories == {"city": ["Oslo", "Rome"], "level": ["1", "2", "3"]}
+    assert fitted.columns.categories == {"city": ["Oslo", "Rome"], "level": ["1", "2", "3"]}
 
 
 def test_text_can_be_left_out_and_something_must_be_left(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_text_can_be_left_out_and_something_must_be_left(tmp_path: Path) -> None
     assert SMALL.fit(bare, bare, tmp_path).predict(bare).shape == (400, 3)
     task = Task(name="empty", kind="binary", targets=("u",), text=("text",), metric=mean_roc_auc)
     only = Rows.of(task, rows.frame[["text"]], rows.labels[:, :1])
-    with pytest.raises(KitError, match="task 'empty' has no column that Boost can use"):
+    with pytest.raises(KitError, match="task 'empty' has no column that can be used"):
         SMALL.override("text=false").fit(only, only, tmp_path)
     assert SMALL.fit(only, only, tmp_path).predict(only).shape == (400, 1)
 
@@ -138,7 +138,7 @@ def test_text_statistics_are_made_once_for_all_rows(tmp_path: Path, monkeypatch:
     kept = [Rows(rows.task, Source(rows.source.frame, tmp_path / "cache"), rows.at, rows.y) for _ in range(2)]
     expected = SMALL.fit(rows, rows, tmp_path).predict(rows)
     SMALL.prepare(kept[0])
-    monkeypatch.setattr(module, "text_statistics", lambda texts: pytest.fail("made again"))
+    monkeypatch.setattr("kit.features.base.text_statistics", lambda texts: pytest.fail("made again"))
     assert np.array_equal(SMALL.fit(kept[1], kept[1], tmp_path).predict(kept[1]), expected)
 
 

@@ -130,7 +130,7 @@ def test_options_list_every_knob(house: House) -> None:
 
 
 def test_competitions(house: House) -> None:
-    assert house.kit("competitions").stdout.split() == ["small", "toxic"]  # one's own and the package's
+    assert house.kit("competitions").stdout.split() == ["chinese360", "small", "toxic"]  # one's own and the package's
 
 
 def test_the_embedded_sample_is_announced_in_one_line(house: House) -> None:
@@ -177,6 +177,27 @@ def test_data_is_found_wherever_kaggle_mounts_it(
     (tmp_path / "none/toxic").mkdir(parents=True)
     (tmp_path / "none/toxic/train.csv").write_text("whatever")
     assert find_data(task) == tmp_path / "none/toxic"  # one's own folder is taken at its word
+
+
+def test_data_without_a_header_is_found_by_name_and_number_of_fields(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from competitions.chinese360.recipe import Chinese360
+
+    monkeypatch.setenv("KIT_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("KIT_KAGGLE_INPUT", str(tmp_path / "input"))
+    asked = (Chinese360.task, Chinese360.files[0], Chinese360.form)
+    for name, line in (("a", '1\t“one" field too few\tPOSITIVE\n'), ("b", "id,title,content,label\n"), ("c", "")):
+        (tmp_path / "input" / name).mkdir(parents=True)
+        (tmp_path / "input" / name / "train.tsv").write_text(line)
+    assert find_data(*asked) is None
+    (tmp_path / "input/d").mkdir()
+    with zipfile.ZipFile(tmp_path / "input/d/train.tsv.zip", "w") as file:
+        file.writestr("train.tsv", '1\t"a\tb\tPOSITIVE\n2\tc\td\tNEGATIVE\n')
+    assert find_data(*asked) == tmp_path / "input/d"
+    (tmp_path / "none/chinese360").mkdir(parents=True)
+    (tmp_path / "none/chinese360/train.tsv").write_text("whatever")
+    assert find_data(*asked) == tmp_path / "none/chinese360"
 
 
 def test_a_run_on_kaggles_folder(house: House) -> None:

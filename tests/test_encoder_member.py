@@ -25,8 +25,8 @@ from transformers import (
 )
 
 from kit.data import Rows, Source, Task
-from kit.members import Encoder, finetune, finetuned
-from kit.members.finetuned import EncoderPredictor
+from kit.members import Encoder, encoder_reader, fitting
+from kit.members.fitted import NetworkPredictor
 from kit.metrics import mean_roc_auc
 from kit.models.encoder import TextEncoder
 from kit.spec import KitError
@@ -90,7 +90,7 @@ def spec_of(bert: Path, stage: Stage = QUICK, **changes: Any) -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def fitted(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> EncoderPredictor:
+def fitted(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> NetworkPredictor:
     rows = rows_of()
     return spec_of(bert).fit(rows, rows, tmp_path_factory.mktemp("work"))
 
@@ -114,13 +114,13 @@ def test_learns_every_kind_and_loads_in_the_same_bits(kind: str, bert: Path, tmp
         assert min(roc_auc_score(y, q) for y, q in zip(test.labels.T, p.T, strict=True)) > 0.9
     (tmp_path / "model").mkdir()
     fitted.save(tmp_path / "model")
-    loaded = EncoderPredictor.load(tmp_path / "model")
+    loaded = NetworkPredictor.load(tmp_path / "model")
     assert np.array_equal(loaded.predict(test), p) and np.array_equal(loaded.predict(rows_of(kind, 60, seed=1)), p)
     assert loaded.spec == fitted.spec
     assert torch.equal(torch.get_rng_state(), state) and train.source.frame.equals(before)
 
 
-def test_repeats_with_its_seed_and_differs_with_another(bert: Path, fitted: EncoderPredictor, tmp_path: Path) -> None:
+def test_repeats_with_its_seed_and_differs_with_another(bert: Path, fitted: NetworkPredictor, tmp_path: Path) -> None:
     rows, p = rows_of(), fitted.predict(rows_of())
     torch.rand(7)  # the user's own random numbers do not matter
     again = spec_of(bert).fit(rows, rows, tmp_path / "again").predict(rows)
@@ -128,7 +128,7 @@ def test_repeats_with_its_seed_and_differs_with_another(bert: Path, fitted: Enco
     assert np.array_equal(again, p) and np.abs(other - p).max() > 1e-3
 
 
-def test_the_order_of_rows_does_not_change_a_bit(fitted: EncoderPredictor) -> None:
+def test_the_order_of_rows_does_not_change_a_bit(fitted: NetworkPredictor) -> None:
     rows = rows_of()
     p, order = fitted.predict(rows), np.random.default_rng(0).permutation(N)
     seen: list[np.ndarray] = []
@@ -162,9 +162,9 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("at", [1, 6, 11])
 def test_a_killed_fit_goes_on_to_the_same_bits(
-    at: int, bert: Path, fitted: EncoderPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: int, bert: Path, fitted: NetworkPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    get, left = finetune.TokenBatches.__getitem__, [at]
+    get, left = fitting.LengthBatches.__getitem__, [at]
 
     def failing(self: Any, rows: np.ndarray) -> dict[str, Any]:
         left[0] -= 1
@@ -175,7 +175,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(
     rows, spec = rows_of(), spec_of(bert, save_every=0)
     state = torch.get_rng_state()
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(finetune.TokenBatches, "__getitem__", failing)
+        patch.setattr(fitting.LengthBatches, "__getitem__", failing)
         spec.fit(rows, rows, tmp_path)
     assert torch.equal(torch.get_rng_state(), state)
     saved = torch.load(tmp_path / "last.pt", weights_only=True)
@@ -212,13 +212,13 @@ def test_a_saved_folder_needs_nothing_else(bert: Path, tmp_path: Path) -> None:
     saved.mkdir()
     fitted.save(saved)
     shutil.rmtree(origin)
-    loaded = EncoderPredictor.load(saved)
+    loaded = NetworkPredictor.load(saved)
     assert {w.dtype for w in loaded.net.parameters()} == {torch.float32}
     assert np.array_equal(loaded.predict(rows_of()), p) and not (tmp_path / "ran").exists()
     assert not [f for f in saved.iterdir() if f.suffix in (".pkl", ".pt", ".bin", ".py")]
     (tmp_path / "twice").mkdir()
     loaded.save(tmp_path / "twice")
-    assert np.array_equal(EncoderPredictor.load(tmp_path / "twice").predict(rows), p)
+    assert np.array_equal(NetworkPredictor.load(tmp_path / "twice").predict(rows), p)
 
 
 def test_tokens_are_made_once_per_tokenizer_and_length(
@@ -230,7 +230,7 @@ def test_tokens_are_made_once_per_tokenizer_and_length(
     spec.prepare(kept[0])
     expected = spec.fit(rows, rows, tmp_path / "a").predict(rows)
     with monkeypatch.context() as patch:
-        patch.setattr(finetuned, "tokenize", lambda *args: pytest.fail("tokens were made again"))
+        patch.setattr(encoder_reader, "tokenize", lambda *args: pytest.fail("tokens were made again"))
         assert np.array_equal(spec.fit(kept[1], kept[1], tmp_path / "b").predict(kept[1]), expected)
     spec.override("length=9").prepare(kept[2])
     shutil.copytree(bert, tmp_path / "cased")
@@ -244,7 +244,7 @@ def test_tokens_are_made_once_per_tokenizer_and_length(
     assert len([d for d in (tmp_path / "cache").glob("*/tokens-*") if d.is_dir()]) == 3
 
 
-def test_what_cannot_work_is_said(bert: Path, tmp_path: Path, fitted: EncoderPredictor) -> None:
+def test_what_cannot_work_is_said(bert: Path, tmp_path: Path, fitted: NetworkPredictor) -> None:
     rows = rows_of()
     with pytest.raises(KitError, match=r"Encoder\.length = 33: '.*' reads at most 32 tokens"):
         spec_of(bert).override("length=33").fit(rows, rows, tmp_path)
@@ -269,19 +269,19 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_depth_by_name(name: str, fitted: EncoderPredictor) -> None:
+def test_depth_by_name(name: str, fitted: NetworkPredictor) -> None:
     layer, embedding = NAMES[name]
 
     class Backbone(torch.nn.Module):
-        config = fitted.net.backbone.config
+        config = fitted.net.body.backbone.config
 
         def named_parameters(self, *_: Any) -> Any:  # what a model of 12 layers lists
             return [(layer.format(i), None) for i in range(12)]
 
-    depth: Callable[[str], int | None] = TextEncoder(Backbone(), 1, "attention").depth
+    depth: Callable[[str], int | None] = TextEncoder(Backbone(), "attention").depth
     assert [depth("backbone." + layer.format(i)) for i in (11, 10, 1, 0)] == [0, 1, 10, 11]
     assert depth("backbone." + embedding) == 12 and depth("backbone.final_norm.weight") == 0
-    assert depth("head.weight") is None and depth("pool.hidden.weight") is None
+    assert depth("pool.hidden.weight") is None and fitted.net.depth("head.weight") is None
 
 
 def test_a_model_without_special_tokens_or_padding(bert: Path, tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_of_an_encoder_decoder_the_encoder_is_taken(kind: str, bert: Path, tmp_p
     spec, rows = spec_of(tmp_path / kind), rows_of()
     fitted = spec.fit(rows, rows, tmp_path / "work")
     assert not any("decoder" in name for name in fitted.net.state_dict())
-    assert fitted.net.depth("backbone.embed_tokens.weight") == 2
+    assert fitted.net.depth("body.backbone.embed_tokens.weight") == 2
     (tmp_path / "model").mkdir()
     fitted.save(tmp_path / "model")
-    np.testing.assert_array_equal(EncoderPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
+    np.testing.assert_array_equal(NetworkPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))

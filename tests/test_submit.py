@@ -83,6 +83,23 @@ def test_metrics_of_labels_get_labels(metric: Any, expected: list[int]) -> None:
     assert check(frame, task) == []
 
 
+def test_labels_are_the_words_of_the_task_and_thresholds_are_kept_to() -> None:
+    task = Task(name="pairs", kind="binary", targets=("same",), classes=("no", "yes"), metric=f1)
+    p = np.array([[0.1], [0.4], [0.5], [0.9]])
+    assert submission(task, None, list("1234"), p)["same"].tolist() == ["no", "no", "yes", "yes"]
+    frame = submission(task, sample_of(list("4321"), "answer"), list("1234"), p, (0.4,))
+    assert frame.to_dict("list") == {"id": list("4321"), "answer": ["yes", "yes", "yes", "no"]}
+    assert check(frame, task, sample_of(list("4321"), "answer")) == []
+    assert refused(check, frame.replace("no", "No"), task, sample_of(list("4321"), "answer")) == (
+        "submission.csv: column 'answer': id 1 has no label but 'No'; labels are: no, yes"
+    )
+    ranked = Task(name="pairs", kind="binary", targets=("same",), classes=("no", "yes"), metric=roc_auc)
+    assert submission(ranked, None, list("1234"), p)["same"].tolist() == p[:, 0].tolist()
+    many = Task(name="toxic", kind="multilabel", targets=("toxic", "threat"), metric=f1)
+    frame = submission(many, SAMPLE, IDS, P, (0.3, 0.7))  # one a column, in the order of the task
+    assert frame["toxic"].tolist() == [1, 1, 0, 1] and frame["threat"].tolist() == [0, 1, 0, 0]
+
+
 @settings(max_examples=30, deadline=None)
 @given(order=st.permutations(range(12)), seed=st.integers(0, 99))
 def test_every_prediction_stays_with_its_id(order: list[int], seed: int) -> None:

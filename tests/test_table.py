@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pandas as pd
 import pytest
 
 from kit.data import Rows, Source, Task
-from kit.metrics import log_loss, rmse, roc_auc
+from kit.metrics import f1, log_loss, rmse, roc_auc
 from kit.spec import KitError
-from kit.table import Table, read_table
+from kit.table import CSV, Form, Table, read_table
 
 TASK = Task(
     name="t", kind="binary", targets=("y",), text=("words",), inputs=("words", "x"), aside=("team",), metric=roc_auc
@@ -202,9 +203,15 @@ def test_bad_zips(tmp_path: Path) -> None:
 
 def test_tasks_that_contradict_themselves() -> None:
     for more, said in [
-        (dict(kind="multiclass"), "names at least two of them"),
+        (dict(kind="multiclass"), "a multiclass task names at least two of them"),
         (dict(kind="multiclass", classes=("a",)), "names at least two of them"),
-        (dict(classes=("a", "b")), "classes belong to a multiclass task"),
+        (dict(classes=("a",)), "a binary task names two, the negative first, or none where labels are 0 and 1"),
+        (dict(classes=("a", "b", "c")), "a binary task names two, the negative first"),
+        (dict(classes=("a", "a")), "a binary task names two, the negative first"),
+        (
+            dict(kind="regression", classes=("a", "b")),
+            "classes belong to a multiclass or a binary task, not to a regression one",
+        ),
         (dict(targets=("y", "z")), "a binary task has one target, not 2: y, z"),
         (dict(kind="multilabel", targets=("y", "y")), "target 'y' is named twice"),
         (dict(inputs=("y",)), "target 'y' is also an input"),
@@ -213,6 +220,83 @@ def test_tasks_that_contradict_themselves() -> None:
     ]:
         with pytest.raises(KitError, match=said):
             Task(**{"name": "t", "kind": "binary", "targets": ("y",), "metric": roc_auc} | more)  # type: ignore[arg-type]
+
+
+# ---- other forms than CSV with a header line ---------------------------------------------------
+
+SPOKEN = Task(
+    name="t", kind="binary", targets=("y",), text=("words",), inputs=("words", "x"), classes=("NO", "YES"), metric=f1
+)
+TABS = Form(separator="\t", header=("id", "words", "x", "y"), quotes=False)
+ROWS = '007\tsay "no, 1\r2\tnan\tYES\n8\t"\t2.5\tNO\n9\tNA\t3\tYES\n'
+
+
+def read_tabs(folder: Path, train: Any = ROWS, test: str = "10\t“\t4\n", form: Form = TABS) -> Table:
+    (folder / "a.tsv").write_bytes(train if isinstance(train, bytes) else train.encode())
+    (folder / "b.tsv").write_bytes(test.encode())
+    return read_table(SPOKEN, folder / "a.tsv", folder / "b.tsv", None, form=form)
+
+
+def test_lines_without_header_and_quotes(tmp_path: Path) -> None:
+    table = read_tabs(tmp_path)
+    assert table.train["id"].tolist() == ["007", "8", "9"] and table.test["id"].tolist() == ["10"]
+    assert table.train["words"].tolist() == ['say "no, 1\r2', '"', "NA"]  # a lone carriage return ends no line
+    assert np.isnan(table.train["x"][0]) and table.train["x"].tolist()[1:] == [2.5, 3.0]
+    assert table.y.tolist() == [[1.0], [0.0], [1.0]] and table.inputs == ["words", "x"]
+    windows = read_tabs(tmp_path, b"\xef\xbb\xbf" + ROWS.replace("\n", "\r\n").encode() + b"\r\n")
+    pd.testing.assert_frame_equal(windows.train, table.train)
+    headed = read_tabs(tmp_path, "id\twords\tx\ty\n" + ROWS, "id\twords\tx\n10\t“\t4\n", replace(TABS, header=()))
+    pd.testing.assert_frame_equal(headed.train, table.train)
+    with zipfile.ZipFile(tmp_path / "a.tsv.zip", "w") as file:
+        file.writestr("a.tsv", ROWS)
+    pd.testing.assert_frame_equal(
+        read_table(SPOKEN, tmp_path / "a.tsv.zip", None, None, form=TABS).train, table.train
+    )  # fmt: skip
+
+
+def test_quoted_fields_between_other_signs(tmp_path: Path) -> None:
+    form = Form(separator=";", header=TABS.header)
+    table = read_tabs(tmp_path, '1;"a;b\n""c""";2;NO\n2;d;3;YES\n', "10;e;4\n", form)
+    assert table.train["words"].tolist() == ['a;b\n"c"', "d"] and table.y.tolist() == [[0.0], [1.0]]
+    headed = read_tabs(tmp_path, 'id;words;x;y\n1;"a;b";2;NO\n', "id;words;x\n10;e;4\n", Form(separator=";"))
+    assert headed.train["words"].tolist() == ["a;b"]
+
+
+@pytest.mark.parametrize(
+    "files, sentence",
+    [
+        (dict(train=ROWS + "11\tshort\t1\n"), "a.tsv: line 4 has not the 4 fields id, words, x, y, but 3"),
+        (dict(train=ROWS.replace("2.5", "2\t5")), "a.tsv: line 2 has not the 4 fields id, words, x, y, but 5"),
+        (dict(train="\n" + ROWS), "a.tsv: line 1 has not the 4 fields id, words, x, y, but 1"),
+        (dict(test=ROWS), "b.tsv: line 1 has not the 3 fields id, words, x, but 4"),
+        (dict(train=ROWS.replace('"no, 1', "").replace("\t", ",")), "a.tsv: separated by commas, not tabs"),
+        (dict(train="1,a,2,NO\n2,a,2,NO\n", test="3,a\n4,b\n", form=CSV), "a.tsv: column 'id' is missing; it has: 1, a, 2, NO"),
+        (dict(train="1\ta\t2\tNO\n", form=CSV), "a.tsv: separated by tabs, not commas; its columns seem to be: 1, a, 2, NO"),
+        (dict(train=""), "a.tsv: the file is empty"),
+        (dict(train="\n\n"), "a.tsv: the file is empty"),
+        (dict(train=ROWS.encode() + b"12\tcaf\xe9\t1\tNO\n"), "a.tsv: not UTF-8 text: byte 0xe9 cannot be read; save the file as UTF-8"),
+        (dict(train=ROWS + "8\ta\t1\tNO\n"), "a.tsv: 1 id occurs twice or more: 8"),
+        (dict(test="8\ta\t1\n"), "b.tsv: 1 id occurs also in a.tsv: 8"),
+        (dict(train=ROWS + "11\ta\t1\tyes\n"), "a.tsv: 1 label of 'y' is not one of NO, YES, as a binary task needs: 'yes' at id 11"),
+        (dict(train=ROWS + "11\ta\t1\t\n"), "a.tsv: 1 label of 'y' is not one of NO, YES, as a binary task needs: nothing at id 11"),
+    ],
+)  # fmt: skip
+def test_refusals_of_lines(tmp_path: Path, files: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(KitError) as error:
+        read_tabs(tmp_path, **files)
+    assert str(error.value) == sentence
+
+
+def test_bad_zips_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv.zip"
+    path.write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(KitError, match=r"^a.tsv.zip: not a whole zip file; fetch it again$"):
+        read_table(SPOKEN, path, None, None, form=TABS)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.tsv", ROWS)
+        file.writestr("b.tsv", ROWS)
+    with pytest.raises(KitError, match=r"^a.tsv.zip: holds 2 files, not one$"):
+        read_table(SPOKEN, path, None, None, form=TABS)
 
 
 # ---- computed once -----------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import pytest
 import torch
 from test_encoder_member import bert, one_thread, rows_of, spec_of  # noqa: F401
 
-from kit.members.finetuned import EncoderPredictor, tokens_of
+from kit.members.encoder_reader import tokens_of
+from kit.members.fitted import NetworkPredictor
 from kit.spec import KitError
 from kit.train import Stage
 
@@ -47,7 +48,7 @@ def test_a_setting_changes_the_fit_and_the_predictor_comes_back(
     assert not any("parametrizations" in name or "singular" in name for name in fitted.net.state_dict())
     (tmp_path / "model").mkdir()
     fitted.save(tmp_path / "model")
-    np.testing.assert_array_equal(EncoderPredictor.load(tmp_path / "model").predict(rows), p)
+    np.testing.assert_array_equal(NetworkPredictor.load(tmp_path / "model").predict(rows), p)
 
 
 @pytest.mark.parametrize("setting", ["checkpointing=true", "save_every=5"])
@@ -72,7 +73,7 @@ def test_snapshots_answer_with_their_mean(bert: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(fitted.predict(rows), np.mean(single, axis=0))
     (tmp_path / "model").mkdir()
     fitted.save(tmp_path / "model")
-    np.testing.assert_array_equal(EncoderPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
+    np.testing.assert_array_equal(NetworkPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
 
 
 def test_stopping_on_the_judged_fold_keeps_its_best_epoch(bert: Path, tmp_path: Path) -> None:

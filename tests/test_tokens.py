@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from kit.text.tokens import TokenBatches, Tokens, by_length, tokenize
+from kit.text.tokens import Tokens, tokenize
+from kit.train.lengths import LengthBatches, by_length, distinct, stacked
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefgh"]
 TEXTS = ["a b c", "", "h", "zz a", "a b c d e f g h a b c d", "   ", "c c"]
@@ -36,9 +37,9 @@ def tokens_of(lengths: list[int] | np.ndarray) -> Tokens:
     return Tokens(flat, np.concatenate([[0], np.cumsum(lengths)]), pad=-7)
 
 
-def batches_of(lengths: np.ndarray, **changes: Any) -> TokenBatches:
+def batches_of(lengths: np.ndarray, **changes: Any) -> LengthBatches:
     given = {"budget": 2048, "rows": 64, "seed": 0} | changes
-    return TokenBatches(tokens_of(lengths), np.arange(len(lengths)), np.arange(len(lengths))[:, None] * 1.0, **given)
+    return LengthBatches(tokens_of(lengths), np.arange(len(lengths)), np.arange(len(lengths))[:, None] * 1.0, **given)
 
 
 # ---- tokenize and padded ---------------------------------------------------------------------------
@@ -151,7 +152,7 @@ def test_padding_is_small_where_random_batches_waste_half() -> None:
 
 def test_a_batch_is_the_rows_at_their_places_with_their_labels() -> None:
     y = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-    batches = TokenBatches(tokens_of([2, 5, 1, 3, 4]), np.array([4, 0, 4]), y, 64, 8, 0)
+    batches = LengthBatches(tokens_of([2, 5, 1, 3, 4]), np.array([4, 0, 4]), y, 64, 8, 0)
     batch = batches[np.array([2, 1])]
     assert batch["inputs"]["input_ids"].tolist() == [[5, 5, 5, 5], [1, 1, -7, -7]]
     assert batch["inputs"]["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
@@ -162,5 +163,5 @@ def test_a_batch_is_the_rows_at_their_places_with_their_labels() -> None:
 
 def test_distinct_rows_and_what_the_others_are_like() -> None:
     tokens = Tokens(np.array([5, 6, 7, 5, 6, 5, 5, 6, 7, 8]), np.array([0, 3, 5, 6, 9, 10]), pad=0)
-    first, again = tokens.distinct(np.array([4, 3, 0, 1, 4, 2]))
+    first, again = distinct(tokens, np.array([4, 3, 0, 1, 4, 2]))
     assert first.tolist() == [4, 3, 1, 2] and again.tolist() == [0, 1, 1, 2, 0, 3]

@@ -5,5 +5,17 @@ from kit.ensemble.greedy import Greedy
 from kit.ensemble.mean import Mean
 from kit.ensemble.nested import NestedScore, nested
 from kit.ensemble.rank import RankMean
+from kit.ensemble.threshold import best_threshold, fit_thresholded
 
-__all__ = ["Blend", "Blended", "Greedy", "Mean", "NestedScore", "RankMean", "nested", "scaled_ranks"]
+__all__ = [
+    "Blend",
+    "Blended",
+    "Greedy",
+    "Mean",
+    "NestedScore",
+    "RankMean",
+    "best_threshold",
+    "fit_thresholded",
+    "nested",
+    "scaled_ranks",
+]

@@ -23,12 +23,14 @@ class Blended:
         members: names, in the order in which `apply` takes their predictions.
         shares: one weight a member, same order; they sum to 1.
         ranks: the mean is taken over ranks, not over the predictions themselves.
+        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
     """
 
     method: str
     members: tuple[str, ...]
     shares: tuple[float, ...]
     ranks: bool = False
+    thresholds: tuple[float, ...] = ()
 
     @property
     def weights(self) -> dict[str, float]:
@@ -36,7 +38,7 @@ class Blended:
         return dict(zip(self.members, self.shares, strict=True))
 
     def apply(self, predictions: np.ndarray) -> np.ndarray:
-        """Blended predictions, (n, outputs).
+        """Blended predictions, (n, outputs), before any threshold.
 
         Args:
             predictions: (members, n, outputs), members in the order of `self.members`. Ranks are taken among these
@@ -52,14 +54,15 @@ class Blended:
         """Writes what `load` reads."""
         # a list, because write_json sorts the keys of a dict and apply needs the members' order
         weights = [{"member": name, "weight": share} for name, share in self.weights.items()]
-        write_json(path, {"method": self.method, "ranks": self.ranks, "weights": weights})
+        facts = {"method": self.method, "ranks": self.ranks, "weights": weights, "thresholds": list(self.thresholds)}
+        write_json(path, facts)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """The blend that `save` wrote; it gives the same numbers."""
         read = read_json(path)
         members, shares = zip(*((entry["member"], entry["weight"]) for entry in read["weights"]), strict=True)
-        return cls(read["method"], members, shares, read["ranks"])
+        return cls(read["method"], members, shares, read["ranks"], tuple(read["thresholds"]))
 
 
 class Blend(Spec):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kit.ensemble.base import Blend, checked
+from kit.ensemble.threshold import fit_thresholded, judge, judge_folds, unseen_thresholds
 from kit.metrics import Metric
 from kit.spec import KitError
 
@@ -24,7 +25,8 @@ class NestedScore:
         weights: fold number → member name → weight, learnt on all other folds.
         best: the single member with the best pooled score. It was picked on the very rows it is scored on,
             so `gain` errs, if at all, on the side of modesty.
-        best_score: its pooled score.
+        best_score: its pooled score, each fold at the threshold that the others choose, where the metric has one.
+        thresholds: fold number → the blend's thresholds, chosen on all other folds; () where nothing is cut.
     """
 
     metric: Metric
@@ -34,6 +36,7 @@ class NestedScore:
     weights: dict[int, dict[str, float]]
     best: str
     best_score: float
+    thresholds: dict[int, tuple[float, ...]]
 
     @property
     def gain(self) -> float:
@@ -50,6 +53,7 @@ class NestedScore:
             "best_member": self.best,
             "best_member_score": _known(self.best_score),
             "gain": _known(self.gain),
+            "thresholds": {str(fold): list(cuts) for fold, cuts in self.thresholds.items()},
         }
 
     def __str__(self) -> str:
@@ -62,7 +66,7 @@ class NestedScore:
 def nested(
     blend: Blend, predictions: np.ndarray, y: np.ndarray, plan: np.ndarray, metric: Metric, names: Sequence[str] = ()
 ) -> NestedScore | None:
-    """Learns weights on all folds but one, blends that one, for each fold in turn.
+    """Learns weights (and thresholds, where the metric has one) on all folds but one, blends that one, for each fold.
 
     A rank blend ranks the rows of the judged fold among themselves: so is the test set blended, in one go by itself,
     and ranks among all folds would compare numbers of different fits.
@@ -97,14 +101,17 @@ def nested(
     blended = np.empty(predictions.shape[1:])
     folds: dict[int, float] = {}
     weights: dict[int, dict[str, float]] = {}
+    thresholds: dict[int, tuple[float, ...]] = {}
     for fold in numbers:
         here = plan == fold
-        fitted = blend.fit(predictions[:, ~here], y[~here], metric, names)
+        fitted = fit_thresholded(blend, predictions[:, ~here], y[~here], metric, names)
         blended[here] = fitted.apply(predictions[:, here])
-        folds[fold], weights[fold] = metric(y[here], blended[here]), fitted.weights
-    singles = [metric(y, member) for member in predictions]
+        weights[fold], thresholds[fold] = fitted.weights, fitted.thresholds
+        folds[fold] = judge(metric, y[here], blended[here], fitted.thresholds)
+    singles = [judge_folds(metric, y, p, plan, unseen_thresholds(metric, y, p, plan)) for p in predictions]
     best = reduce(lambda a, b: b if metric.better(singles[b], singles[a]) else a, range(len(singles)))
-    return NestedScore(metric, blended, metric(y, blended), folds, weights, names[best], singles[best])
+    score = judge_folds(metric, y, blended, plan, thresholds)
+    return NestedScore(metric, blended, score, folds, weights, names[best], singles[best], thresholds)
 
 
 def _known(score: float) -> float | None:

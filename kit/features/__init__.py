@@ -1,5 +1,6 @@
 """Features that read no labels."""
 
+from kit.features.base import Features, TextStatistics
 from kit.features.text_statistics import text_statistics
 
-__all__ = ["text_statistics"]
+__all__ = ["Features", "TextStatistics", "text_statistics"]

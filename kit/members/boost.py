@@ -1,18 +1,17 @@
 """Boost: gradient-boosted trees."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
-from kit.data import Rows, Task, join_text
-from kit.features.text_statistics import text_statistics
+from kit.data import Rows, Task
+from kit.features.base import Features, TextStatistics
 from kit.files import read_json, write_json
 from kit.member import Member, Predictor
-from kit.spec import KitError, Spec, digest
+from kit.members.columns import Columns
+from kit.spec import Spec
 from kit.threads import threads
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Boost(Member):
     `patience=none` grows all trees.
     """
 
-    version = 2
+    version = 3
 
     trees: int = Field(600, ge=1, description="trees at most, for each target")
     patience: int | None = Field(50, ge=1, description="stop after this many trees without gain; none: grow all")
@@ -40,20 +39,25 @@ class Boost(Member):
     l1: float = Field(0.0, ge=0, description="L1 penalty on leaf values")
     l2: float = Field(1.0, ge=0, description="L2 penalty on leaf values")
     text: bool = Field(True, description="statistics of the text columns as features")
+    features: tuple[Features, ...] = Field((), description="further features, of rows without labels")
 
     @property
     def peeks(self) -> bool:
         return self.patience is not None
 
     def prepare(self, rows: Rows) -> None:
-        if self.text and rows.task.text:
-            _statistics(rows)
+        for features in self.described(rows.task):
+            features.of(rows)
+
+    def described(self, task: Task) -> tuple[Features, ...]:
+        """All features beside the plain columns."""
+        return (*([TextStatistics()] if self.text and task.text else []), *self.features)
 
     def fit(self, train: Rows, valid: Rows, work: Path) -> "BoostPredictor":
         import lightgbm as lgb
 
-        categories = _categories(train)
-        x, x_valid = (_features(rows, self.text, categories) for rows in (train, valid))
+        columns = Columns.of(train)
+        x, x_valid = (columns.frame(rows, self.described(rows.task)) for rows in (train, valid))
         quiet = [lgb.log_evaluation(0)]
         boosters = []
         for column, y in enumerate(train.labels.T):
@@ -63,7 +67,7 @@ class Boost(Member):
                 stop["valid_sets"] = [data.create_valid(x_valid, valid.y[:, column])]
                 stop["callbacks"] = [*quiet, lgb.early_stopping(self.patience, verbose=False)]
             boosters.append(lgb.train(self._params(train.task), data, self.trees, **stop))
-        return BoostPredictor(self, boosters, categories)
+        return BoostPredictor(self, boosters, columns)
 
     def _params(self, task: Task) -> dict[str, Any]:
         return {
@@ -88,18 +92,18 @@ class Boost(Member):
 class BoostPredictor(Predictor):
     """One booster per target (one for all classes), and the categories that train rows had."""
 
-    def __init__(self, spec: Boost, boosters: list["Booster"], categories: dict[str, list[str]]) -> None:
-        self.spec, self.boosters, self.categories = spec, boosters, categories
+    def __init__(self, spec: Boost, boosters: list["Booster"], columns: Columns) -> None:
+        self.spec, self.boosters, self.columns = spec, boosters, columns
 
     def predict(self, rows: Rows) -> np.ndarray:
-        x = _features(rows, self.spec.text, self.categories)
+        x = self.columns.frame(rows, self.spec.described(rows.task))
         columns = [np.asarray(b.predict(x, num_threads=threads())) for b in self.boosters]
         return columns[0] if columns[0].ndim == 2 else np.stack(columns, axis=1)
 
     def save(self, folder: Path) -> None:
         for i, booster in enumerate(self.boosters):
             (folder / f"booster{i}.txt").write_text(booster.model_to_string(), encoding="utf-8")
-        write_json(folder / "kit.json", {"spec": self.spec.dump(), "categories": self.categories})
+        write_json(folder / "kit.json", {"spec": self.spec.dump(), "categories": self.columns.categories})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -109,42 +113,6 @@ class BoostPredictor(Predictor):
         spec = Spec.revive(facts["spec"])
         assert isinstance(spec, Boost)
         files = sorted(folder.glob("booster*.txt"), key=lambda p: int(p.stem.removeprefix("booster")))
-        return cls(spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], facts["categories"])
-
-
-def _plain_columns(task: Task, frame: pd.DataFrame) -> list[str]:
-    return [c for c in frame.columns if c not in task.text]
-
-
-def _categories(rows: Rows) -> dict[str, list[str]]:
-    """Values of each column that is not numeric, in the train rows; others count as missing."""
-    frame = rows.frame
-    names = [c for c in _plain_columns(rows.task, frame) if not pd.api.types.is_numeric_dtype(frame[c])]
-    return {c: sorted(map(str, frame[c].dropna().unique())) for c in names}
-
-
-def _features(rows: Rows, text: bool, categories: dict[str, list[str]]) -> pd.DataFrame:
-    frame = rows.frame
-    columns: dict[Any, Any] = {}
-    for name in _plain_columns(rows.task, frame):
-        if name in categories:
-            values = frame[name].map(str, na_action="ignore")
-            columns[name] = pd.Categorical(values.where(values.isin(categories[name])), categories[name])
-        else:
-            columns[name] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    if text and rows.task.text:
-        statistics = _statistics(rows)[rows.at]
-        columns |= {("text", i): statistics[:, i] for i in range(statistics.shape[1])}
-    if not columns:
-        raise KitError(f"task '{rows.task.name}' has no column that Boost can use: no text and no other input")
-    # LightGBM refuses some names ("size, m") and takes others for the same ("a b", "a_b"): it gets numbers
-    return pd.DataFrame({f"column{i}": column for i, column in enumerate(columns.values())})
-
-
-def _statistics(rows: Rows) -> np.ndarray:
-    compute = partial(_text_arrays, rows.task)
-    return rows.source.once("text-statistics-2-" + digest(list(rows.task.text))[:8], compute)["values"]
-
-
-def _text_arrays(task: Task, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    return {"values": text_statistics(join_text(frame, task.text)).to_numpy()}
+        return cls(
+            spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], Columns(facts["categories"])
+        )

@@ -1,103 +1,57 @@
-"""Encoder: a pretrained text encoder, fine-tuned. The settings alone; `finetune` does the work and imports torch."""
+"""Encoder: a pretrained text encoder, fine-tuned. The settings alone; `encoder_reader` does the work."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
 from kit.data import Rows
-from kit.member import Member, Predictor
-from kit.spec import Spec, validator
-from kit.train.average import Snapshots
-from kit.train.schedule import Plateau
+from kit.members.network import Network
+from kit.spec import validator
 from kit.train.stage import Stage
 
+if TYPE_CHECKING:
+    from kit.members.reading import Reader
 
-class Regularise(Spec):
-    """What holds a pretrained encoder and its head back from fitting the train rows too closely."""
-
-    samples: int = Field(1, ge=1, description="dropout masks a step in front of the head (Inoue 2019)")
-    heads: int = Field(1, ge=1, description="heads trained jointly, whose mean answers")
-    diversity: float = Field(0.0, ge=0, description="push of joint heads away from their mean (Liu & Yao 1999)")
-    mixout: float = Field(0.0, ge=0, lt=1, description="share of weights replaced by pretrained ones (Lee et al. 2020)")
-    weight_noise: float = Field(0.0, ge=0, description="noise on weights, in their standard deviations (Graves 2011)")
-    noisy_tune: float = Field(0.0, ge=0, description="one shake of the pretrained weights (Wu et al. 2022)")
-    spectral_norm: bool = Field(False, description="head divided by its largest singular value (Miyato et al. 2018)")
-    spectral_penalty: float = Field(
-        0.0, ge=0, description="penalty on all singular values' tops (Yoshida & Miyato 2017)"
-    )
-
-    @validator(mode="after")
-    def _check(self) -> Self:
-        if self.diversity and self.heads == 1:
-            raise ValueError(f"diversity = {self.diversity} needs heads of 2 or more")
-        if self.samples > 1 and self.heads > 1:
-            raise ValueError("samples and heads both give several answers a row; set one of them to 1")
-        if self.mixout and self.weight_noise:
-            raise ValueError("mixout and weight_noise both change weights in each pass; set one of them to 0")
-        return self
+Cut = Literal["head", "head_tail", "windows", "sentences"]
+Join = Literal["mean", "max", "attention", "gru"]
 
 
-class Encoder(Member):
+class Encoder(Network):
     """Fine-tunes an encoder from the model hub or a folder (Devlin et al. 2019).
 
-    Batches hold rows of like length under a token budget. Bias-corrected AdamW, warmup, and a head that learns faster
-    than the encoder are what makes few epochs enough (Mosbach et al. 2021; Zhang et al. 2021).
+    Bias-corrected AdamW, warmup, and a head that learns faster than the encoder are what makes few epochs enough
+    (Mosbach et al. 2021; Zhang et al. 2021).
     """
 
-    version = 2
+    version = 3
 
     weights: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="model folder, or name on the hub")
-    length: int = Field(128, ge=8, description="tokens a row at most; longer texts keep their beginning")
-    pool: Literal["cls", "mean", "attention"] = Field("mean", description="how token states become one vector")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of pooled features dropped in training")
-    reinit: int = Field(0, ge=0, description="top encoder layers that start afresh (Zhang et al. 2021)")
-    batch_tokens: int = Field(2048, ge=64, description="padded tokens a batch, padding counted")
-    batch_rows: int = Field(64, ge=1, description="rows a batch at most, however short they are")
-    stage: Stage = Field(Stage(lr=1e-4, head_lr=2e-3), description="how it learns")
-    then: tuple[Stage, ...] = Field((), description="further stages, each going on from the one before")
-    regularise: Regularise = Field(Regularise(), description="what holds it back")
-    stop: Literal["none", "valid", "inner"] = Field(
-        "none", description="epoch that is kept: the last; the best on the judged fold; the best on some train rows"
+    length: int = Field(128, ge=8, description="tokens a row, or a piece of it, at most")
+    cut: Cut = Field("head", description="what becomes of longer texts: beginning, both ends, windows, sentences")
+    overlap: int = Field(32, ge=0, description="tokens that a window shares with the one before")
+    pieces: int = Field(16, ge=1, description="windows or sentences a row at most, from both its ends")
+    join: Join = Field("mean", description="how windows or sentences become one vector; gru: a GRU with attention")
+    pool: Literal["cls", "mean", "attention", "max", "last"] = Field(
+        "mean", description="how token states become one vector"
     )
-    patience: int | None = Field(None, ge=0, description="epochs without gain after which it ends; none: all epochs")
-    inner: float = Field(0.1, gt=0, lt=1, description="share of the train rows that stop=inner judges on")
+    reinit: int = Field(0, ge=0, description="top encoder layers that start afresh (Zhang et al. 2021)")
     checkpointing: bool = Field(False, description="recompute activations in the backward pass: less memory, slower")
-    compile: bool = Field(False, description="torch.compile: slow to begin with, then faster on a GPU")
-    save_every: float = Field(120.0, ge=0, description="seconds between two saves that a killed run goes on from")
+    stage: Stage = Field(Stage(lr=1e-4, head_lr=2e-3), description="how it learns")
 
     @validator(mode="after")
-    def _check(self) -> Self:
-        if self.patience is not None and self.stop == "none":
-            raise ValueError(f"patience = {self.patience} waits for nothing with stop=none; take stop=inner")
-        snapping = [isinstance(stage.average, Snapshots) for stage in self.stages]
-        if any(snapping) and (any(snapping[:-1]) or self.stop != "none"):
-            raise ValueError("average=Snapshots answers alone: it belongs in the last stage, with stop=none")
-        for stage in self.stages if self.stop == "none" else ():
-            if isinstance(stage.schedule, Plateau):
-                raise ValueError("schedule=Plateau hears no scores with stop=none; take stop=inner")
-            if stage.perturb and stage.perturb.start_score is not None:
-                raise ValueError("start_score hears no scores with stop=none; take stop=inner")
+    def _check_windows(self) -> Self:
+        if self.cut == "windows" and self.overlap > self.length // 2:
+            raise ValueError(f"overlap = {self.overlap} is more than half of length = {self.length}")
         return self
 
-    @property
-    def peeks(self) -> bool:
-        return self.stop == "valid"
+    def reader(self, rows: Rows) -> "Reader":
+        from kit.members.encoder_reader import TokenReader
+        from kit.weights import find_weights
 
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """All stages, in order."""
-        return (self.stage, *self.then)
+        return TokenReader(self, find_weights(self.weights))
 
-    def identity(self) -> dict[str, Any]:
-        return {k: v for k, v in self.dump().items() if k != "save_every"}  # changes no number
+    def saved_reader(self, folder: Path) -> "Reader":
+        from kit.members.encoder_reader import TokenReader
 
-    def prepare(self, rows: Rows) -> None:
-        from kit.members.finetune import prepare
-
-        prepare(self, rows)
-
-    def fit(self, train: Rows, valid: Rows, work: Path) -> Predictor:
-        from kit.members.finetune import fit
-
-        return fit(self, train, valid, work)
+        return TokenReader(self, folder)

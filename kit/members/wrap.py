@@ -43,7 +43,7 @@ class Seeds(Member):
 
     def fit(self, train: Rows, valid: Rows, work: Path) -> "SeedsPredictor":
         """Fits one part after another in `work/part<i>`; those that are finished stay in `work/done<i>`."""
-        return SeedsPredictor([_fitted(part, train, valid, work, i) for i, part in enumerate(self.parts)])
+        return SeedsPredictor([fitted_part(part, train, valid, work, i) for i, part in enumerate(self.parts)])
 
 
 class SeedsPredictor(Predictor):
@@ -76,12 +76,12 @@ def reseeded(member: Member, by: int) -> Member:
     return type(member)(**fields | inner | {"seed": member.seed + by})
 
 
-def _fitted(part: Member, train: Rows, valid: Rows, work: Path, i: int) -> Predictor:
-    """A part, fitted unless it was finished before; its checkpoints go once it is."""
+def fitted_part(part: Member, train: Rows, valid: Rows, work: Path, i: int) -> Predictor:
+    """A part, fitted in `work/part<i>` unless it lies finished in `work/done<i>`; its checkpoints go once it does."""
     own, done, saving = work / f"part{i}", work / f"done{i}", work / f"done{i}.part"
     if done.exists():
         return SeedsPredictor.load(done).parts[0]
-    own.mkdir(exist_ok=True)
+    own.mkdir(parents=True, exist_ok=True)
     predictor = part.fit(train, valid, own)
     remove(saving)  # what a killed process left
     saving.mkdir()

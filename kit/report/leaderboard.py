@@ -6,20 +6,24 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from kit.blending import BlendReport, out_of_fold
-from kit.metrics import unjudged
+from kit.ensemble.threshold import judge, judge_folds, takes_threshold, unseen_thresholds
+from kit.metrics import mean_roc_auc, unjudged
 from kit.run import Run
 
 MARKS = {"busy": "busy", "failed": "failed", "part": "…", "absent": "·", "damaged": "damaged", "done": "done"}
 
 
 def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group:
-    """Scores of each fold, their mean ± sd, the score of all out-of-fold rows together, blend weight and time spent."""
-    task, folds = run.table.task, run.folds
+    """Scores of each fold, their mean ± sd, the score of all out-of-fold rows together, blend weight and time spent.
+
+    A metric with a threshold is taken at the one that is best on the other folds, and ROC AUC stands beside it.
+    """
+    task, folds, cut = run.table.task, run.folds, _cuts(run)
     grid = Grid(title=f"{task.name} · {task.metric.name} · {len(run.plan):,} rows", title_justify="left")
     grid.add_column("member")
     for fold in folds:
         grid.add_column(f"fold {fold}", justify="right")
-    for title in ("mean ± sd", "out-of-fold", "weight", "time"):
+    for title in ("mean ± sd", "out-of-fold", *(["ROC AUC"] if cut else []), "weight", "time"):
         grid.add_column(title, justify="right")
     weights = report.weights if report else {}
     for name in names:
@@ -30,16 +34,30 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
         grid.add_section()
         scores = [nested.get(str(fold)) for fold in folds]
         cells = ["·" if s is None else f"{s:.4f}" for s in scores]
-        grid.add_row("blend", *cells, _spread([s for s in scores if s is not None]), _number(summary["nested"]), "", "")
+        cells += [_spread([s for s in scores if s is not None]), _number(summary["nested"])]
+        grid.add_row("blend", *cells, *([_number(report.auc)] if cut else []), "", "")
+        learnt = "weights and threshold" if cut else "weights"
         lines.append(
             Text(
-                f"blend: nested {task.metric.name} {_number(summary['nested'])} (weights learnt without the fold they "
+                f"blend: nested {task.metric.name} {_number(summary['nested'])} ({learnt} learnt without the fold they "
                 f"are judged on); best single member {summary['best_member']} {_number(summary['best_member_score'])}; "
                 f"gain {summary['gain']:+.5f}"
                 if summary["gain"] is not None
                 else "blend: cannot be judged"
             )
         )
+    if report and report.thresholds:
+        chosen = [f"{value:.5f}" for value in report.thresholds]
+        named = chosen if len(chosen) == 1 else [f"{t} {c}" for t, c in zip(task.targets, chosen, strict=True)]
+        lines.append(
+            Text(
+                f"threshold of the submission: {', '.join(named)}, where all out-of-fold rows together score "
+                f"{task.metric.name} {_number(report.score)} (optimistic: chosen on these very rows)"
+            )
+        )
+    if cut:
+        lines.append(Text(f"{task.metric.name} of a fold: at the threshold that is best on the other folds; ROC AUC: "
+                          "of all out-of-fold rows", style="dim"))  # fmt: skip
     for fold in folds:
         if unseen := unjudged(task.metric, run.table.y[run.plan == fold]):
             columns = ", ".join(f"'{task.targets[i]}'" for i in unseen)
@@ -51,23 +69,29 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
     return Group(*lines)
 
 
+def _cuts(run: Run) -> bool:
+    """Whether predictions are cut into yes and no before they are judged."""
+    return takes_threshold(run.table.task.metric, run.table.y, np.empty((0, run.table.task.outputs)))
+
+
 def _member(run: Run, name: str, weights: dict[str, float]) -> list[str]:
     found, shelf, metric = run.gathered(name), run.shelf(name), run.table.task.metric
-    cells, seconds = [], 0.0
-    for fold in run.folds:
-        if fold in found:
-            cells.append(_number(found[fold].score["score"], 4))
-            seconds += sum(found[fold].score["seconds"].values())
-        else:
-            cells.append(MARKS[shelf.state(fold)])
-    scores = [f.score["score"] for f in found.values() if f.score["score"] == f.score["score"]]
-    pooled = "·"
+    scores = {fold: kept.score["score"] for fold, kept in found.items()}
+    judged = np.isin(run.plan, list(found))
+    y, p, plan = run.table.y[judged], out_of_fold(run, found)[judged], run.plan[judged]
+    pooled, auc = "·", "·"
+    thresholds = unseen_thresholds(metric, y, p, plan)
+    if _cuts(run):
+        scores = {fold: judge(metric, y[plan == fold], p[plan == fold], cuts) for fold, cuts in thresholds.items()}
     if len(found) == len(run.folds):
-        judged = run.plan >= 0
-        pooled = _number(metric(run.table.y[judged], out_of_fold(run, found)[judged]))
+        pooled = _number(judge_folds(metric, y, p, plan, thresholds))
+        auc = _number(mean_roc_auc(y, p)) if _cuts(run) else ""
+    cells = [_number(scores[f], 4) if f in found else MARKS[shelf.state(f)] for f in run.folds]
+    cells += [_spread([s for s in scores.values() if s == s]), pooled, *([auc] if _cuts(run) else [])]
+    seconds = sum(sum(kept.score["seconds"].values()) for kept in found.values())
     star = "*" if run.recipe.members[name].peeks else ""
     weight = f"{weights[name]:.2f}" if name in weights else "·"
-    return [name + star, *cells, _spread(scores), pooled, weight, duration(seconds)]
+    return [name + star, *cells, weight, duration(seconds)]
 
 
 def _spread(scores: list[float]) -> str:

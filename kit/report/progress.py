@@ -90,12 +90,20 @@ class Progress:
         self.bars.update(self.tasks[name, fold], completed=line["step"], rate=rate)
 
     def _line(self, name: str, fold: int) -> dict[str, Any] | None:
-        text = last_line(self.shelves[name].part(fold) / "log.jsonl")
+        text = last_line(newest(self.shelves[name].part(fold), "log.jsonl"))
         try:
             line = json.loads(text) if text else {}
         except ValueError:  # the line is being written
             return None
         return line if isinstance(line, dict) and line.keys() >= SHOWN else None  # a member may log what it likes
+
+
+def newest(folder: Path, name: str) -> Path:
+    """The file of this name that was written last; members made of members have one for each part."""
+    try:
+        return max(folder.rglob(name), key=lambda path: path.stat().st_mtime, default=folder / name)
+    except OSError:  # the fold ended meanwhile
+        return folder / name
 
 
 def last_line(path: Path) -> str:

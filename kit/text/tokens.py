@@ -1,10 +1,14 @@
-"""Tokens of all rows, made once per tokenizer and length, and batches of them under a token budget."""
+"""Tokens of all rows, made once per tokenizer and length."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+
+from kit.text.chinese import sentences
 
 
 @dataclass(frozen=True)
@@ -35,86 +39,99 @@ class Tokens:
         ids[mask] = self.flat[(begin[:, None] + column)[mask]]
         return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
 
-    def distinct(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of unlike tokens, the first of each kind, and for every given row which of these it is like."""
-        places: dict[bytes, int] = {}
-        keys = (self.flat[self.start[row] : self.start[row + 1]].tobytes() for row in rows)
-        again = np.fromiter((places.setdefault(key, len(places)) for key in keys), dtype=np.int64, count=len(rows))
-        return rows[np.unique(again, return_index=True)[1]], again
-
-
-def tokenize(tokenizer: Any, texts: list[str], length: int, block: int = 4096) -> dict[str, np.ndarray]:
-    """The flat arrays of `Tokens`: ids with special tokens, at most `length` a row; long texts keep their beginning.
-
-    A text without any token (empty, where a tokenizer adds no special ones) becomes one padding token.
-    """
-    nothing = [tokenizer.pad_token_id or 0]
-    flat, count = [np.empty(0, dtype=np.int32)], []
-    for i in range(0, len(texts), block):
-        made = tokenizer(texts[i : i + block], truncation=True, max_length=length, return_attention_mask=False)
-        rows = [ids or nothing for ids in made["input_ids"]]
-        count += [len(ids) for ids in rows]
-        flat.append(np.fromiter((t for ids in rows for t in ids), dtype=np.int32))
-    return {"flat": np.concatenate(flat), "start": np.concatenate([[0], np.cumsum(count)]).astype(np.int64)}
-
-
-def by_length(length: np.ndarray, tokens: int, rows: int) -> list[np.ndarray]:
-    """Positions sorted by length and cut into batches of at most `rows` rows and `tokens` padded tokens.
-
-    Args:
-        length: (n,) tokens of each row; equal lengths keep their order.
-
-    Returns:
-        Batches that together hold each position once; a row longer than the budget makes a batch of its own.
-    """
-    order = np.argsort(length, kind="stable")
-    batches, begin = [], 0
-    while begin < len(order):
-        # lengths rise, so the batch that ends at position e costs (e - begin) * length[order[e - 1]] padded tokens
-        ends = np.arange(begin + 1, min(begin + rows, len(order)) + 1)
-        fits = (ends - begin) * length[order[ends - 1]] <= tokens
-        end = int(ends[fits][-1]) if fits.any() else begin + 1
-        batches.append(order[begin:end])
-        begin = end
-    return batches
+    def key(self, row: int) -> bytes:
+        """Equal for rows of equal tokens."""
+        return self.flat[self.start[row] : self.start[row + 1]].tobytes()
 
 
 @dataclass(frozen=True)
-class TokenBatches:
-    """Train batches: rows of like length together, in a new random order each epoch.
-
-    Shuffled rows are cut into pools of `pool` batches' worth; within a pool rows are sorted by length and cut under
-    the token budget; the batches are shuffled again. So padding is small and still no two epochs see the same batches.
+class TokenPieces:
+    """Rows in several pieces, each with tokens of its own.
 
     Attributes:
-        tokens: of all rows known.
-        at: (n,) the rows to learn from, as positions in `tokens`.
-        y: (n, k) float labels.
-        budget: padded tokens a batch.
-        rows: largest batch in rows.
-        seed: of the order.
+        tokens: of every piece.
+        first: (n + 1,) the first piece of each row; the last entry is their count.
+        limit: pieces a row at most, those in the middle left out.
     """
 
     tokens: Tokens
-    at: np.ndarray
-    y: np.ndarray
-    budget: int
-    rows: int
-    seed: int
-    pool: int = 50
+    first: np.ndarray
+    limit: int
 
-    def plan(self, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch, as positions in `at`; the same ones each time it is asked."""
-        rng = np.random.default_rng([self.seed, epoch])
-        length = self.tokens.length[self.at]
-        order = rng.permutation(len(self.at))
-        size = self.pool * max(1, min(self.rows, int(self.budget / length.mean())))
-        batches = []
-        for i in range(0, len(order), size):
-            part = order[i : i + size]
-            batches += [part[batch] for batch in by_length(length[part], self.budget, self.rows)]
-        return [batches[i] for i in rng.permutation(len(batches))]
+    @cached_property
+    def length(self) -> np.ndarray:
+        """(n,) what each row costs: its pieces by the longest of them."""
+        longest = np.maximum.reduceat(self.tokens.length, self.first[:-1])
+        return np.minimum(np.diff(self.first), self.limit) * longest
 
-    def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
-        labels = torch.from_numpy(self.y[rows].astype(np.float32))
-        return {"inputs": self.tokens.padded(self.at[rows]), "y": labels}
+    def pieces(self, row: int) -> np.ndarray:
+        """Positions in `tokens` of the pieces that are read."""
+        found = np.arange(self.first[row], self.first[row + 1])
+        head = (self.limit + 1) // 2
+        return found if len(found) <= self.limit else np.concatenate([found[:head], found[head - self.limit :]])
+
+    def padded(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """The rows' ids and mask (len(rows), most pieces, longest piece)."""
+        pieces = [self.pieces(row) for row in rows]
+        flat = self.tokens.padded(np.concatenate(pieces))
+        shape = (len(rows), max(map(len, pieces)), flat["input_ids"].shape[1])
+        ids, mask = torch.full(shape, self.tokens.pad), torch.zeros(shape, dtype=torch.int64)
+        at = (torch.tensor(np.repeat(np.arange(len(rows)), [len(p) for p in pieces])),
+              torch.tensor(np.concatenate([np.arange(len(p)) for p in pieces])))  # fmt: skip
+        ids[at], mask[at] = flat["input_ids"], flat["attention_mask"]
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def key(self, row: int) -> bytes:
+        """Equal for rows of equal pieces."""
+        keys = [self.tokens.key(piece) for piece in self.pieces(row)]
+        return b"".join(len(key).to_bytes(8, "big") + key for key in keys)
+
+
+def tokenize(
+    tokenizer: Any, texts: list[str], length: int, cut: str = "head", overlap: int = 0, block: int = 4096
+) -> dict[str, np.ndarray]:
+    """The flat arrays of `Tokens`: ids with special tokens, at most `length` a row or piece.
+
+    A text without any token (empty, where a tokenizer adds no special ones) becomes one padding token.
+
+    Args:
+        cut: what becomes of a longer text: `head`, its beginning is kept; `head_tail`, half of `length` from each end
+            (Sun et al. 2019); `windows`, all of it in pieces; `sentences`, each sentence is a piece, cut at `length`.
+        overlap: tokens that a window shares with the one before.
+
+    Returns:
+        `flat` and `start`, and for windows and sentences `first`, see `TokenPieces`.
+    """
+    nothing = [tokenizer.pad_token_id or 0]
+    flat, count, pieces = [np.empty(0, dtype=np.int32)], [], list[int]()
+    for i in range(0, len(texts), block):
+        made, many = _cut(tokenizer, texts[i : i + block], length, cut, overlap)
+        rows = [ids or nothing for ids in made]
+        count += [len(ids) for ids in rows]
+        pieces += many
+        flat.append(np.fromiter((t for ids in rows for t in ids), dtype=np.int32))
+    first = {"first": _ends(pieces)} if cut in ("windows", "sentences") else {}
+    return {"flat": np.concatenate(flat), "start": _ends(count), **first}
+
+
+def _ends(counts: list[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _cut(
+    tokenizer: Any, texts: list[str], length: int, cut: str, overlap: int
+) -> tuple[Iterable[list[int]], list[int]]:
+    """Ids of each piece, and how many pieces each text has."""
+    ones = [1] * len(texts)
+    if cut == "head_tail":
+        whole = tokenizer(texts, return_attention_mask=False, verbose=False)["input_ids"]
+        head = (length + 1) // 2
+        return [ids if len(ids) <= length else ids[:head] + ids[head - length :] for ids in whole], ones
+    given = {"truncation": True, "max_length": length, "return_attention_mask": False}
+    if cut == "windows":
+        made = tokenizer(texts, **given, stride=overlap, return_overflowing_tokens=True)
+        return made["input_ids"], np.bincount(made["overflow_to_sample_mapping"], minlength=len(texts)).tolist()
+    if cut == "sentences":
+        split = [sentences(text) or [""] for text in texts]
+        texts, ones = [sentence for row in split for sentence in row], [len(row) for row in split]
+    return tokenizer(texts, **given)["input_ids"], ones

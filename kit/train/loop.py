@@ -26,7 +26,7 @@ Watch = Callable[[dict[str, Any]], None]
 def train(
     model: nn.Module,
     objective: Objective | Sequence[Objective],
-    batches: Batches,
+    batches: Batches | Sequence[Batches],
     stages: Stage | Sequence[Stage],
     work: Path | None = None,
     depth: Depth | None = None,
@@ -34,6 +34,7 @@ def train(
     classes: int | None = None,
     judge: Callable[[nn.Module], float] | None = None,
     patience: int | None = None,
+    factor: Callable[[str], float] | None = None,
     watch: Watch = lambda line: None,
     save_every: float = 120.0,
 ) -> Judged:
@@ -42,7 +43,7 @@ def train(
     Args:
         model: on the device where it is to learn.
         objective: (model, batch) → Step with the summed loss of the batch's rows; one, or one for each stage.
-        batches: plan of each epoch, and the tensors of a batch.
+        batches: plan of each epoch, and the tensors of a batch; one, or one for each stage.
         stages: epochs, rates, schedule and techniques; one after the other.
         work: folder for `last.pt` and `log.jsonl`; None keeps nothing.
         depth: parameter name → encoder layers above it, None for the head; see `parameter_groups`.
@@ -50,6 +51,7 @@ def train(
         classes: of a multiclass task; labels of mixed rows become shares of them.
         judge: score of the model after each epoch, higher is better; training ends with the best epoch's weights.
         patience: epochs without a better score after which training ends early.
+        factor: parameter name → factor on its learning rate; see `parameter_groups`.
         watch: told every logged line, read-only.
         save_every: seconds between two saves of the state.
 
@@ -59,16 +61,17 @@ def train(
     device, keeper, judged, before = device_of(model), Keeper(work, save_every), Judged(patience), 0
     stages = [stages] if isinstance(stages, Stage) else list(stages)
     objectives = list(objective) if isinstance(objective, Sequence) else [objective] * len(stages)
+    given = list(batches) if isinstance(batches, Sequence) else [batches] * len(stages)
     free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     state = keeper.restore()
-    for number, (stage, goal) in enumerate(zip(stages, objectives, strict=True)):
-        course = Course.of(batches, stage, before)
+    for number, (stage, goal, rows) in enumerate(zip(stages, objectives, given, strict=True)):
+        course = Course.of(rows, stage, before)
         before += course.epochs
         if number < state.get("stage", 0):
             continue
         for weight in free.values():
             weight.requires_grad_(True)
-        optimizer = stage.optimizer.build(parameter_groups(model, stage, depth))
+        optimizer = stage.optimizer.build(parameter_groups(model, stage, depth, factor))
         scaler = scaler_for(device, stage.precision)
         parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scaler": scaler, "judged": judged}
         if stage.average:
@@ -81,7 +84,7 @@ def train(
         gradients = Gradients(model, goal, stage, point, classes, scaler, device)
         meter = Meter(number, len(course.steps), done, device)
         let_learn(model, stage, 1, depth, set(free))
-        given = with_fixed_features(batches, model, stage)
+        source = with_fixed_features(rows, model, stage)
         for step in range(done, len(course.steps)):
             if judged.over:
                 break
@@ -89,7 +92,7 @@ def train(
             if course.begins(step) or step == done:
                 let_learn(model, stage, epoch, depth, set(free))
             rate = set_rates(optimizer, stage, step, len(course.steps), judged.scores)
-            loss = gradients.add_all(given, together, course.rows_a_step, course.trained[step], judged.last)
+            loss = gradients.add_all(source, together, course.rows_a_step, course.trained[step], judged.last)
             scaler.unscale_(optimizer)
             if stage.clip:
                 nn.utils.clip_grad_norm_(free.values(), stage.clip)
@@ -108,7 +111,7 @@ def train(
                     judged.take(judge(model.eval()), model)
             keeper.save(number, step + 1, parts, now=step + 1 == len(course.steps))
         if stage.average:
-            parts["average"].finish(model, (batches[rows] for rows in batches.plan(before)))
+            parts["average"].finish(model, (rows[batch] for batch in rows.plan(before)))
             judged.snapshots += getattr(parts["average"], "states", [])
     if judge:
         model.load_state_dict(judged.best)

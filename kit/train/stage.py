@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from kit.augment import Augment
 from kit.losses import Loss
 from kit.spec import Spec, validator
 from kit.train.average import Average, Snapshots
@@ -47,6 +48,8 @@ class Stage(Spec):
     perturb: Perturb | None = Field(None, description="adversarial training")
     noise: Noise | None = Field(None, description="noise on the embedding")
     mix: Mix | None = Field(None, description="rows mixed with each other")
+    augment: Augment | None = Field(None, description="change of texts that keeps their label")
+    augmented: float = Field(0.5, gt=0, le=1, description="share of rows that augment changes, anew in each epoch")
     average: Average | None = Field(None, description="average of the weights passed through")
 
     @validator(mode="after")
@@ -69,4 +72,4 @@ class Stage(Spec):
     @property
     def features_are_fixed(self) -> bool:
         """Whether what the encoder says of a row is the same at every step."""
-        return self.only_head and not (self.perturb or self.noise or self.mix)
+        return self.only_head and not (self.perturb or self.noise or self.mix or self.augment)

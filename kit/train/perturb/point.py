@@ -17,7 +17,8 @@ class Point:
     """The output of an embedding module, or a float input of the model; watched and transformed until `remove`.
 
     Attributes:
-        mask: (n, length), True at real tokens; None where the model was given no mask that fits `value`.
+        mask: (n, length) or (n, sentences, words), True at real tokens; None where the model was given no mask that
+            fits `value`.
         wanted: whether forward passes keep the gradient at `value`.
     """
 
@@ -133,7 +134,7 @@ class Point:
 
     def _pass(self, value: Tensor) -> Tensor:
         mask = self._given_mask
-        self.mask = mask.bool() if mask is not None and mask.shape == value.shape[:2] else None
+        self.mask = mask.bool() if mask is not None and mask.shape == value.shape[:-1] else None
         for transform, training_only in self._transforms:
             if self._training or not training_only:
                 value = transform(value)

@@ -1,21 +1,21 @@
-"""A fine-tuned text encoder: predicts, is saved and loaded."""
+"""A trained network member: predicts, is saved and loaded."""
 
-import re
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 
-from kit.data import Rows, join_text
-from kit.files import checksum, read_json, write_json
+from kit.data import Rows
+from kit.files import read_json, write_json
 from kit.layers.heads import LINKS
 from kit.member import Predictor
-from kit.members.encoder import Encoder
-from kit.models.encoder import TextEncoder
-from kit.spec import Spec, digest
-from kit.text.tokens import Tokens, by_length, tokenize
+from kit.members.network import Network
+from kit.members.reading import Reader
+from kit.models.headed import Headed
+from kit.spec import Spec
 from kit.train.device import autocast, best_device, device_of
+from kit.train.lengths import by_length, distinct
 from kit.train.objective import to_device
 
 Weights = dict[str, torch.Tensor]
@@ -50,11 +50,11 @@ class Scale:
         return 1 / (1 + np.exp(-logits))
 
 
-class EncoderPredictor(Predictor):
-    """A fine-tuned encoder with its tokenizer."""
+class NetworkPredictor(Predictor):
+    """A trained network with what reads rows for it."""
 
-    def __init__(self, spec: Encoder, net: TextEncoder, folder: Path, scale: Scale) -> None:
-        self.spec, self.net, self.folder, self.scale = spec, net, folder, scale
+    def __init__(self, spec: Network, reader: Reader, net: Headed, scale: Scale) -> None:
+        self.spec, self.reader, self.net, self.scale = spec, reader, net, scale
         self.snapshots: list[Weights] = []  # where there are any, their mean prediction answers
 
     def predict(self, rows: Rows) -> np.ndarray:
@@ -68,25 +68,24 @@ class EncoderPredictor(Predictor):
 
     @torch.inference_mode()
     def _predict(self, rows: Rows) -> np.ndarray:
-        tokens = tokens_of(rows, self.folder, self.spec.length)
+        inputs = self.reader.inputs(rows)
         # Batches are cut from rows in the source's order, so that the order asked for does not change a bit.
         order = np.argsort(rows.at, kind="stable")
-        first, again = tokens.distinct(rows.at[order])
+        first, again = distinct(inputs, rows.at[order])
         device, logits = device_of(self.net), np.empty((len(first), rows.task.outputs))
         with autocast(device, self.spec.stage.precision):  # around all batches: weights are made bf16 once
-            for batch in by_length(tokens.length[first], 4 * self.spec.batch_tokens, 8 * self.spec.batch_rows):
-                inputs = to_device(tokens.padded(first[batch]), device)
-                logits[batch] = self.net(**inputs).float().cpu().numpy()
+            for batch in by_length(inputs.length[first], 4 * self.spec.batch_tokens, 8 * self.spec.batch_rows):
+                given = to_device(inputs.padded(first[batch]), device)
+                logits[batch] = self.net(**given).float().cpu().numpy()
         answer = np.empty((len(rows), rows.task.outputs))
         answer[order] = logits[again]
         return self.scale.answer(answer)
 
     def save(self, folder: Path) -> None:
-        """Writes a folder that needs nothing else: backbone configuration, tokenizer, weights, this member's spec."""
+        """Writes a folder that needs nothing else: what reads rows, weights, this member's spec."""
         from safetensors.torch import save_model
 
-        self.net.backbone.config.save_pretrained(folder)
-        tokenizer_of(self.folder).save_pretrained(folder)
+        self.reader.save(folder, self.net.body)
         for i, state in enumerate(self.snapshots or [self.net.state_dict()]):
             self.net.load_state_dict(state)
             save_model(self.net, str(folder / _weights(i)), metadata={"format": "pt"})  # shared tensors once
@@ -100,67 +99,29 @@ class EncoderPredictor(Predictor):
     @classmethod
     def load(cls, folder: Path) -> Self:
         from safetensors.torch import load_model
-        from transformers import AutoConfig, AutoModel
 
         facts = read_json(folder / "kit.json")
         spec = Spec.revive(facts["spec"])
-        assert isinstance(spec, Encoder)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        assert isinstance(spec, Network)
+        reader = spec.saved_reader(folder)
         with torch.random.fork_rng():  # the weights drawn here are replaced at once
-            backbone = encoder_of(AutoModel.from_config(config, trust_remote_code=False))
-            net = network(spec, backbone, facts["outputs"], facts["scale"]["kind"])
+            net = headed(spec, reader.blank(), facts["outputs"], facts["scale"]["kind"])
         states = []
         for i in range(max(1, facts["snapshots"])):
             load_model(net, folder / _weights(i))
             states.append({name: value.clone() for name, value in net.state_dict().items()})
         center, deviation = (np.array(facts["scale"][name]) for name in ("center", "scale"))
         scale = Scale(facts["scale"]["kind"], center, deviation)
-        loaded = cls(spec, net.to(best_device()).eval(), folder, scale)
+        loaded = cls(spec, reader, net.to(best_device()).eval(), scale)
         loaded.snapshots = states if facts["snapshots"] else []
         return loaded
 
 
-def network(
-    spec: Encoder, backbone: torch.nn.Module, outputs: int, kind: str, bias: torch.Tensor | None = None
-) -> TextEncoder:
-    """The spec's network around a backbone."""
+def headed(spec: Network, body: Any, outputs: int, kind: str, bias: torch.Tensor | None = None) -> Headed:
+    """The spec's head on a body."""
     r = spec.regularise
-    return TextEncoder(backbone, outputs, spec.pool, spec.dropout, bias, r.heads, r.samples, LINKS[kind])
+    return Headed(body, outputs, spec.dropout, bias, r.heads, r.samples, LINKS[kind])
 
 
 def _weights(i: int) -> str:
     return f"model{i or ''}.safetensors"
-
-
-def encoder_of(model: Any) -> torch.nn.Module:
-    """The part that reads: T5's and BART's encoder without the decoder, BERT without its next-sentence pooler.
-
-    In fp32, whatever its file holds: the loop chooses what products run in.
-    """
-    if hasattr(model, "encoder") and hasattr(model, "decoder"):
-        return model.encoder.float()
-    if getattr(model, "pooler", None) is not None:
-        model.pooler = None
-    return model.float()
-
-
-def tokenizer_of(folder: Path) -> Any:
-    """The tokenizer that lies in a folder of weights; no code of the folder's own is run."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-
-
-def tokens_of(rows: Rows, folder: Path, length: int) -> Tokens:
-    """Tokens of every row of the source, cached under the digest of the tokenizer's files and the length."""
-    named = (p for p in folder.iterdir() if re.search(r"token|vocab|\.txt$|\.model$", p.name))
-    files = sorted(p for p in named if p.is_file())
-    name = "tokens-" + digest([rows.task.text, length, [checksum(p) for p in files]])[:16]
-
-    def compute(frame: Any) -> dict[str, np.ndarray]:
-        tokenizer = tokenizer_of(folder)
-        pad = np.array(tokenizer.pad_token_id or 0)
-        return {"pad": pad, **tokenize(tokenizer, join_text(frame, rows.task.text), length)}
-
-    arrays = rows.source.once(name, compute)
-    return Tokens(arrays["flat"], arrays["start"], int(arrays["pad"]))

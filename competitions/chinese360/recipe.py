@@ -1,0 +1,42 @@
+"""360's contest (2017): did a person write this Chinese article, or a machine? Judged by F1 of what people wrote."""
+
+from pathlib import Path
+
+from kit.data import Task
+from kit.ensemble import Blend, Greedy
+from kit.folds import Folds, Stratified
+from kit.members import Boost, Linear
+from kit.metrics import f1
+from kit.recipe import Recipe
+from kit.table import Form
+from kit.text import Tfidf
+
+
+class Chinese360(Recipe):
+    """Folds keep the labels' shares; an article that occurs twice stays in one fold."""
+
+    task = Task(
+        name="chinese360",
+        kind="binary",
+        id="id",
+        inputs=("title", "content"),
+        text=("title", "content"),
+        targets=("label",),
+        classes=("NEGATIVE", "POSITIVE"),
+        metric=f1,
+    )
+    files = ("train.tsv", "evaluation_public.tsv", None)
+    form = Form(separator="\t", header=("id", "title", "content", "label"), quotes=False)
+    presets = {"quick": ["boost.trees=100"]}
+
+    folds: Folds = Stratified(n=5)
+    linear: Linear = Linear(
+        word=None, char=Tfidf(analyzer="char", ngram_range=(1, 2), min_df=3, binary=True, use_idf=False)
+    )
+    boost: Boost = Boost()
+    blend: Blend = Greedy()
+
+    def write_sample(self, folder: Path) -> None:
+        from competitions.chinese360.sample import write
+
+        write(folder)

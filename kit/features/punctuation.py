@@ -1,0 +1,67 @@
+"""Signs where no writer puts them: doubled, unbalanced, at the wrong end of a text; two widths of digits."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from kit.features import ragged
+from kit.features.pieces import clauses, sentences
+
+PAIRS = "“”", "‘’", "（）", "()", "《》", "『』", "【】"
+STOP, COMMA = "[。！？!?…]", "[，、；：,;:]"
+ODD = {
+    "stop_comma": re.compile(f"{STOP}[”’』」）)]?{COMMA}"),
+    "comma_stop": re.compile(f"{COMMA}{STOP}"),
+    "comma_comma": re.compile(f"{COMMA}{COMMA}"),
+    "stop_stop": re.compile("。[。！？]"),
+    "comma_close": re.compile(f"{COMMA}[”’』」）)》]"),
+    "open_comma": re.compile(f"[“‘『「（(《](?:{COMMA}|{STOP})"),
+    "comma_open": re.compile(f"{COMMA}[（(]"),
+    "stop_close": re.compile(f"{STOP}[”’』」）)]"),
+    "close_stop": re.compile(f"[”’』」]{STOP}"),
+    "empty_pair": re.compile(r"“”|‘’|《》|（）|『』|\(\)"),
+    "last_stop": re.compile(rf"{STOP}[”’』」）)\"]*\s*$"),
+    "first_close": re.compile(r"^[^“‘（(《『]*[”’）)》』]"),
+    "last_open": re.compile(r"[“‘（(《『][^”’）)》』]*$"),
+    "first_sign": re.compile(r"^[^\w“‘（(《『【\[]"),
+    "wide_digits": re.compile("[０-９]+"),
+    "narrow_digits": re.compile("[0-9]+"),
+    "chinese_digits": re.compile("[一二三四五六七八九十百千万]{2,}"),
+    "latin": re.compile("[A-Za-z]+"),
+    "wide_latin": re.compile("[Ａ-Ｚａ-ｚ]+"),
+    "spaces": re.compile(r"\s+"),
+    "narrow_signs": re.compile(r"[,.!?:;()]"),
+}
+
+
+def punctuation_features(texts: Sequence[str], letters: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
+    """Counts of odd signs, unbalanced pairs, lengths of sentences and clauses."""
+    rows = [_row(text) for text in texts]
+    features = {name: np.array([row[name] for row in rows], float) for name in (rows[0] if rows else {})}
+    features["two_widths"] = np.minimum(features.get("wide_digits", 0), features.get("narrow_digits", 0))
+    for name, pieces in ("sentence", sentences(letters, start)), ("clause", clauses(letters, start)):
+        per_row = np.searchsorted(pieces, start)
+        lengths = np.diff(pieces)
+        features |= {f"{name}_length_{k}": v for k, v in ragged.moments(lengths, per_row).items()}
+        features[f"{name}s"] = np.diff(per_row)
+        full = np.diff(per_row) > 0
+        for place, at in ("first", per_row[:-1]), ("last", per_row[1:] - 1):
+            features[f"{name}_{place}_length"] = np.where(full, lengths[np.where(full, at, 0)] if len(lengths) else 0, 0)
+    return features
+
+
+def _row(text: str) -> dict[str, float]:
+    row: dict[str, float] = {name: len(sign.findall(text)) for name, sign in ODD.items()}
+    row["length"] = len(text)
+    for pair in PAIRS:
+        depth = lowest = highest = 0
+        for sign in text:
+            if sign in pair:
+                depth += 1 if sign == pair[0] else -1
+                lowest, highest = min(lowest, depth), max(highest, depth)
+        name = unicodedata.name(pair[0]).lower().replace(" ", "_")
+        row |= {f"{name}_open": depth, f"{name}_early": -lowest, f"{name}_nested": highest}
+    row["unbalanced"] = sum(text.count(a) != text.count(b) for a, b in PAIRS)
+    return row

@@ -1,0 +1,190 @@
+"""What reads rows for a TextNet: segmenter, vocabulary, and vectors to begin with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from kit.data import Arrays, Rows, Source
+from kit.files import read_json, remove, write_json
+from kit.members.reading import Reader
+from kit.members.textnet import TextNet
+from kit.models import textnet
+from kit.pretrain.language import Windows
+from kit.spec import KitError, digest
+from kit.text.padded import FlatInputs, SentenceInputs
+from kit.text.sequences import FIRST, UNKNOWN, Sequences, sequences
+from kit.train.device import best_device
+from kit.train.lengths import Inputs
+
+
+class SequenceReader(Reader):
+    """Rows as ids of their words or characters.
+
+    Args:
+        spec: what is read, and how.
+        columns: names of the text columns.
+        units: sequence → the units known, by their id from `FIRST`.
+        values: vectors to begin with (units + FIRST, width) of the first sequence; None: random ones.
+        weights: of the body, from a language model, by name.
+    """
+
+    def __init__(
+        self,
+        spec: TextNet,
+        columns: tuple[str, ...],
+        units: dict[str, list[str]],
+        values: np.ndarray | None = None,
+        weights: Arrays | None = None,
+    ) -> None:
+        self.spec, self.columns, self.units, self.values, self.weights = spec, columns, units, values, weights
+
+    @classmethod
+    def learnt(cls, spec: TextNet, rows: Rows) -> Self:
+        """The vocabulary, and its vectors, of every row known."""
+        found = _sequences(spec, rows.source, rows.task.text)
+        units = {name: _vocabulary(spec, found, name) for name in spec.use}
+        made = cls(spec, rows.task.text, units)
+        settings = spec.dump()
+        facts = [rows.task.text, units, *(settings[k] for k in ("segmenter", "simplify", "use", "vectors"))]
+        if spec.vectors is not None:
+            name = "vectors-" + digest(facts)[:16]
+            known = units[spec.use[0]]
+            made.values = rows.source.once(name, lambda _: {"values": _vectors(spec, found, known)})["values"]
+        if spec.pretrain is not None:
+            name = (
+                "language-"
+                + digest([*facts, *(settings[k] for k in ("net", "pretrain", "backwards", "width", "seed"))])[:16]
+            )
+            work = rows.source.folder and rows.source.folder / rows.source.digest[:16] / f"{name}.work"
+            made.weights = rows.source.once(name, lambda _: language_weights(made, found, work))
+            if work:
+                remove(work)
+        return made
+
+    @classmethod
+    def saved(cls, spec: TextNet, folder: Path) -> Self:
+        """The reader that `save` wrote."""
+        facts = read_json(folder / "units.json")
+        return cls(spec, tuple(facts["columns"]), dict(zip(spec.use, facts["units"], strict=True)))
+
+    def save(self, folder: Path, body: nn.Module) -> None:
+        units = [self.units[name] for name in self.spec.use]
+        write_json(folder / "units.json", {"columns": self.columns, "units": units})
+
+    def inputs(self, rows: Rows) -> Inputs:
+        spec = self.spec
+        found = _sequences(spec, rows.source, self.columns)
+        tables = {name: _table(found.units[name], self.units[name]) for name in spec.use}
+        if spec.net.hierarchical:
+            return SentenceInputs(found, tables, spec.sentences, spec.sentence)
+        return FlatInputs(found, tables, spec.length, spec.keep == "head_tail", spec.backwards)
+
+    def body(self) -> textnet.TextNet:
+        spec, tables = self.spec, {}
+        for name in spec.use:
+            width = spec.width if name == spec.use[0] else spec.side_width
+            tables[name] = 0.1 * torch.randn(len(self.units[name]) + FIRST, width)
+        if self.values is not None:
+            tables[spec.use[0]] = torch.tensor(self.values)
+        body = self._around(tables)
+        if self.weights is not None:
+            found = {name: torch.tensor(value) for name, value in self.weights.items()}
+            body.load_state_dict(found, strict=False)  # the language model has no pooling
+            body.pretrained = [body.embedding, body.net]
+        return body
+
+    def blank(self) -> textnet.TextNet:
+        first, *more = self.spec.use
+        widths = {first: self.spec.vectors.width if self.spec.vectors else self.spec.width}
+        widths |= dict.fromkeys(more, self.spec.side_width)
+        return self._around({k: torch.zeros(len(self.units[k]) + FIRST, width) for k, width in widths.items()})
+
+    def _around(self, tables: dict[str, torch.Tensor]) -> textnet.TextNet:
+        embedding = textnet.SequenceEmbedding(tables, self.spec.word_dropout, self.spec.vector_dropout)
+        return textnet.TextNet(embedding, self.spec.net.build(embedding.width))
+
+
+def language_weights(reader: SequenceReader, found: Sequences, work: Path | None) -> Arrays:
+    """Weights of the body after its language model has learnt from all texts."""
+    spec = reader.spec
+    assert spec.pretrain is not None
+    name = spec.use[0]
+    with torch.random.fork_rng():
+        torch.manual_seed(spec.seed)
+        body = reader.body()
+    if spec.pretrain.weights:
+        _begin_with(body, reader, Path(spec.pretrain.weights))
+    ids = _table(found.units[name], reader.units[name])[found.ids[name]]
+    windows = Windows(ids, np.asarray(found.start), spec.pretrain.window, spec.backwards)
+    body.to(best_device())
+    nats = spec.pretrain.learn(body.embedding.tables[0], body.net, windows, spec.seed, work)
+    print(f"language model of {len(ids):,} {name}: {nats:.3f} nats each, perplexity {np.exp(nats):.1f}")
+    return {name: value.cpu().numpy() for name, value in body.state_dict().items() if ".pool." not in name}
+
+
+def _begin_with(body: textnet.TextNet, reader: SequenceReader, folder: Path) -> None:
+    """Puts the weights of a TextNet's model folder into a body; vectors go where the same unit stands."""
+    if not (folder / "units.json").is_file():
+        raise KitError(f"LanguageModelling.weights: '{folder}' is no model folder of a TextNet: units.json is missing")
+    facts, given = read_json(folder / "units.json"), load_file(folder / "model.safetensors")
+    own = body.state_dict()
+    begun = {name.removeprefix("body."): value for name, value in given.items() if name.startswith("body.")}
+    table = begun.pop("embedding.tables.0.weight")
+    at = _table(reader.units[reader.spec.use[0]], facts["units"][0])
+    begun = {name: value for name, value in begun.items() if name in own and own[name].shape == value.shape}
+    missing = [name for name in own if name.startswith("net.") and ".pool." not in name and name not in begun]
+    if missing or table.shape[1] != own["embedding.tables.0.weight"].shape[1]:
+        raise KitError(f"LanguageModelling.weights: '{folder}' holds another network, or vectors of another width")
+    body.load_state_dict(begun | {"embedding.tables.0.weight": table[torch.from_numpy(at)]}, strict=False)
+
+
+def _sequences(spec: TextNet, source: Source, columns: tuple[str, ...]) -> Sequences:
+    level = "words" if spec.use[0] == "words" else "characters"
+    return sequences(source, columns, spec.segmenter, level, spec.simplify)
+
+
+def _vocabulary(spec: TextNet, found: Sequences, name: str) -> list[str]:
+    """The most frequent units; all of a side sequence, which has few."""
+    units = found.units[name]
+    if name != spec.use[0]:
+        return units
+    often = np.bincount(found.ids[name], minlength=len(units) + FIRST)[FIRST:] >= spec.min_count
+    return units[: min(spec.units, int(often.sum()))]  # units stand by their frequency
+
+
+def _table(units: list[str], known: list[str]) -> np.ndarray:
+    """(units + FIRST,) this vocabulary's id of each of a source's units, 1 for those it does not know."""
+    ids = {unit: i for i, unit in enumerate(known, FIRST)}
+    return np.array([0, UNKNOWN, *(ids.get(unit, UNKNOWN) for unit in units)])
+
+
+def _vectors(spec: TextNet, found: Sequences, known: list[str]) -> np.ndarray:
+    """Vectors of padding, of what is unknown (the mean of all) and of the units known."""
+    assert spec.vectors is not None
+    name = spec.use[0]
+    ids, units = np.asarray(found.ids[name]), np.array(["", "", *found.units[name]], dtype=object)
+    ends = np.flatnonzero(np.diff(found.sentence, append=-1) | _lasts(found))
+
+    def texts() -> Iterator[list[str]]:
+        begin = 0
+        for end in ends + 1:
+            yield [unit for unit in units[ids[begin:end]] if unit]
+            begin = end
+
+    table = spec.vectors.table(known, texts)
+    counts = np.bincount(ids, minlength=len(known) + FIRST)[FIRST : len(known) + FIRST]
+    print(f"{type(spec.vectors).__name__}: vectors of {table.covered(counts)}")
+    nothing = np.zeros_like(table.values[:1])
+    return np.concatenate([nothing, table.values.mean(0, keepdims=True), table.values])
+
+
+def _lasts(found: Sequences) -> np.ndarray:
+    """Whether a unit is the last of its row."""
+    last = np.zeros(len(found.sentence), dtype=bool)
+    last[found.start[1:] - 1] = True
+    return last

@@ -1,0 +1,105 @@
+"""BiLSTM and BiGRU over token vectors."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from kit.layers.pooling import pooling
+from kit.layers.weight_drop import LockedDropout
+from kit.spec import KitError, nearest
+
+Kind = Literal["lstm", "gru"]
+
+
+class RNN(nn.Module):
+    """Bidirectional LSTM (Graves and Schmidhuber 2005) or GRU (Cho et al. 2014), then pooling.
+
+    Args:
+        inputs: width of each token's vector.
+        hidden: width of each direction's states.
+        layers: how many, each over the states of both directions.
+        kind: `lstm` or `gru`.
+        dropout: share of features dropped before each layer, the same ones at every token of a row.
+        pool: see `BidirectionalPool`.
+
+    Raises:
+        KitError: there is no such kind.
+    """
+
+    hierarchical = False
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int = 128,
+        layers: int = 1,
+        kind: Kind = "lstm",
+        dropout: float = 0.0,
+        pool: str = "concat",
+    ) -> None:
+        super().__init__()
+        if kind not in get_args(Kind):
+            raise KitError(f"there is no recurrent network '{kind}'" + nearest(kind, list(get_args(Kind))))
+        make = nn.LSTM if kind == "lstm" else nn.GRU
+        self.layers = nn.ModuleList(BothWays(make, 2 * hidden if i else inputs, hidden) for i in range(layers))
+        self.dropout = LockedDropout(dropout)
+        self.pool = BidirectionalPool(pool, hidden)
+        self.width = self.pool.width
+
+    def states(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (n, length, inputs), mask (n, length) → states (n, length, 2 · hidden), the forward ones first."""
+        states = states.masked_fill(mask.unsqueeze(-1) == 0, 0)
+        for layer in self.layers:
+            states = layer(self.dropout(states), mask)
+        return states
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, width)."""
+        return self.pool(self.states(states, mask), mask)
+
+
+class BothWays(nn.Module):
+    """One layer in each direction.
+
+    Rows are reversed within their length, rather than packed: on a CPU that is more than twice as fast.
+    """
+
+    def __init__(self, make: type[nn.LSTM] | type[nn.GRU], inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.ahead, self.back = make(inputs, hidden, batch_first=True), make(inputs, hidden, batch_first=True)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        ahead, back = self.ahead(states)[0], self.back(reverse(states, mask))[0]
+        return torch.cat([ahead, reverse(back, mask)], -1)
+
+
+class BidirectionalPool(nn.Module):
+    """Pooling of states of both directions, (n, length, 2 · hidden), the forward ones first.
+
+    The last state of the backward direction is the one at a row's first token.
+
+    Args:
+        name: what `kit.layers.pooling.pooling` knows.
+        hidden: width of each direction's states.
+    """
+
+    def __init__(self, name: str, hidden: int) -> None:
+        super().__init__()
+        self.apart = name in ("last", "concat")
+        self.pool = pooling(name, hidden if self.apart else 2 * hidden)
+        self.width = self.pool.width * (2 if self.apart else 1)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        if not self.apart:
+            return self.pool(states, mask)
+        ahead, back = states.chunk(2, -1)
+        return torch.cat([self.pool(ahead, mask), self.pool(reverse(back, mask), mask)], -1)
+
+
+def reverse(rows: Tensor, mask: Tensor) -> Tensor:
+    """Rows (n, length, …) turned round within their length by mask (n, length); padding stays where it is."""
+    places = torch.arange(mask.shape[1], device=mask.device)
+    lengths = mask.sum(1, keepdim=True).long()
+    source = torch.where(places < lengths, lengths - 1 - places, places)
+    return rows[torch.arange(len(rows), device=mask.device).unsqueeze(1), source]

@@ -1,0 +1,121 @@
+"""Parallel sequences of rows as padded tensors, flat or by sentences."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from kit.text.sequences import Sequences
+
+
+@dataclass(frozen=True)
+class FlatInputs:
+    """Units in a row, as (n, length) ids and mask.
+
+    Attributes:
+        sequences: of all rows known.
+        tables: sequence → (units,) the network's id of each id in `sequences`.
+        limit: units a row at most.
+        both_ends: of a longer row keep half from each end; else its beginning.
+        backwards: each row is read from its end.
+    """
+
+    sequences: Sequences
+    tables: dict[str, np.ndarray]
+    limit: int
+    both_ends: bool = False
+    backwards: bool = False
+
+    @cached_property
+    def length(self) -> np.ndarray:
+        """(n,) units of each row that are kept."""
+        return np.minimum(np.diff(self.sequences.start), self.limit)
+
+    def padded(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """Ids of each sequence and the mask, (len(rows), longest)."""
+        column = np.arange(self.length[rows].max())
+        mask = column < self.length[rows][:, None]
+        return _filled(self.sequences, self.tables, mask, self._places(rows, column)[mask])
+
+    def _places(self, rows: np.ndarray, column: np.ndarray) -> np.ndarray:
+        begin, end = self.sequences.start[rows][:, None], self.sequences.start[rows + 1][:, None]
+        if self.backwards:
+            column = self.length[rows][:, None] - 1 - column
+        place = begin + column
+        if not self.both_ends:
+            return place
+        tail = end - self.length[rows][:, None] + column
+        return np.where((column < (self.limit + 1) // 2) | (end - begin <= self.limit), place, tail)
+
+    def key(self, row: int) -> bytes:
+        """Equal for rows of equal units."""
+        at = self._places(np.array([row]), np.arange(self.length[row]))[0]
+        return b"".join(table[self.sequences.ids[name][at]].tobytes() for name, table in self.tables.items())
+
+
+@dataclass(frozen=True)
+class SentenceInputs:
+    """Units by sentences, as (n, sentences, words) ids and mask.
+
+    Attributes:
+        sequences: of all rows known.
+        tables: sequence → (units,) the network's id of each id in `sequences`.
+        sentences: a row at most.
+        words: a sentence at most; a longer one goes on as another.
+    """
+
+    sequences: Sequences
+    tables: dict[str, np.ndarray]
+    sentences: int
+    words: int
+
+    @cached_property
+    def _cut(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each piece begins (pieces + 1,), and the first piece of each row (n + 1,)."""
+        start, sentence = self.sequences.start, np.asarray(self.sequences.sentence)
+        begins = np.ones(len(sentence), dtype=bool)
+        begins[1:] = sentence[1:] != sentence[:-1]
+        begins[start[:-1]] = True
+        at = np.flatnonzero(begins)
+        since = np.arange(len(sentence)) - np.repeat(at, np.diff(at, append=len(sentence)))
+        at = np.flatnonzero(since % self.words == 0)
+        return np.append(at, len(sentence)), np.searchsorted(at, start)
+
+    @cached_property
+    def length(self) -> np.ndarray:
+        """(n,) what each row costs: its sentences by the longest of them."""
+        begin, first = self._cut
+        longest = np.maximum.reduceat(np.diff(begin), first[:-1])
+        return np.minimum(np.diff(first), self.sentences) * longest
+
+    def padded(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """Ids of each sequence and the mask, (len(rows), most sentences, longest sentence)."""
+        begin, first = self._cut
+        count = np.minimum(first[rows + 1] - first[rows], self.sentences)
+        number = np.arange(count.max())
+        held = number < count[:, None]
+        piece = np.where(held, first[rows][:, None] + number, len(begin) - 1)
+        size = np.where(held, np.diff(begin, append=begin[-1])[piece], 0)
+        column = np.arange(size.max())
+        mask = column < size[..., None]
+        return _filled(self.sequences, self.tables, mask, (begin[piece][..., None] + column)[mask])
+
+    def key(self, row: int) -> bytes:
+        """Equal for rows of equal sentences."""
+        begin, first = self._cut
+        last = min(first[row + 1], first[row] + self.sentences)
+        at = slice(begin[first[row]], begin[last])
+        units = [table[self.sequences.ids[name][at]].tobytes() for name, table in self.tables.items()]
+        return b"".join([*units, np.diff(begin[first[row] : last + 1]).tobytes()])
+
+
+def _filled(
+    sequences: Sequences, tables: dict[str, np.ndarray], mask: np.ndarray, at: np.ndarray
+) -> dict[str, torch.Tensor]:
+    filled = {"attention_mask": torch.from_numpy(mask.astype(np.int64))}
+    for name, table in tables.items():
+        ids = np.zeros(mask.shape, dtype=np.int64)
+        ids[mask] = table[sequences.ids[name][at]]
+        filled[name] = torch.from_numpy(ids)
+    return filled
