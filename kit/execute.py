@@ -1,16 +1,14 @@
 """Where jobs run: here, in processes, on Ray. Each is shaped like map: jobs in, (job, outcome) out as they end."""
 
 import importlib.util
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from typing import TypeAlias, TypeVar
 
+from kit.processes import kill, worker_pool
 from kit.spec import KitError, nearest
 
 J = TypeVar("J")
@@ -62,18 +60,6 @@ def _inline(jobs: Sequence[J], work: Callable[[J], O]) -> Outcomes[J, O]:
         yield job, outcome
 
 
-def _worker() -> None:
-    """Ctrl-C reaches every process of the terminal; workers leave it to the parent, and end when it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-
-
-def _follow_parent() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()  # returns when the parent has ended, even by signal 9, which lets it tell nobody
-        os._exit(1)
-
-
 def _processes(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Outcomes[J, O]:
     fallen = []
     with closing(_pool(jobs, work, count)) as ended:
@@ -88,8 +74,7 @@ def _processes(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Outcome
 
 def _pool(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Outcomes[J, O]:
     # Every worker has as many threads as an inline run would have, for the same bits; see kit.threads.
-    context = multiprocessing.get_context("spawn")  # forking a process that has started threads may hang
-    pool = ProcessPoolExecutor(min(count, max(1, len(jobs))), context, _worker)
+    pool = worker_pool(min(count, max(1, len(jobs))))
     try:
         futures = {pool.submit(work, job): job for job in jobs}
         left = set(futures)
@@ -98,8 +83,7 @@ def _pool(jobs: Sequence[J], work: Callable[[J], O], count: int) -> Outcomes[J, 
             for future in ended:
                 yield futures[future], future.exception() or future.result()
     except BaseException:  # Ctrl-C, or the caller stopped listening: what is under way can be gone on with later
-        for process in list((pool._processes or {}).values()):
-            process.kill()
+        kill(pool)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

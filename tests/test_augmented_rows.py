@@ -33,7 +33,9 @@ def seen(batches: LengthBatches, epoch: int) -> dict[int, list[int]]:
     found = {}
     for positions in batches.plan(epoch):
         batch = batches[positions]
-        for row, ids, mask in zip(batch["y"], batch["inputs"]["input_ids"], batch["inputs"]["attention_mask"], strict=True):
+        for row, ids, mask in zip(
+            batch["y"], batch["inputs"]["input_ids"], batch["inputs"]["attention_mask"], strict=True
+        ):
             found[int(row)] = ids[mask > 0].tolist()
     return found
 
@@ -117,7 +119,7 @@ def test_only_the_stage_that_says_so_is_augmented(bert: Path, tmp_path: Path) ->
     late = spec_of(bert).override("then=Stage(epochs=1,lr=1e-3,augment=EDA)")
     never = spec_of(bert).override("then=Stage(epochs=1,lr=1e-3)")
     a, b = (s.fit(rows, rows, tmp_path / str(i)) for i, s in enumerate((late, never)))
-    logs = [[line for line in (tmp_path / str(i) / "log.jsonl").read_text().splitlines()] for i in range(2)]
+    logs = [(tmp_path / str(i) / "log.jsonl").read_text().splitlines() for i in range(2)]
     assert not np.array_equal(a.predict(rows), b.predict(rows)) and len(logs[0]) == len(logs[1])
 
 

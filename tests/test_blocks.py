@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import wait_until
 
-from kit.data import Arrays, Named, Source
+from kit.source import Arrays, Named, Source
 from kit.spec import KitError
 
 FRAME = pd.DataFrame({"x": np.arange(10.0), "w": [*"abcdefghij"]})

@@ -14,7 +14,6 @@ from sklearn.metrics import r2_score, roc_auc_score
 from kit import threads
 from kit.data import Rows, Source, Task
 from kit.members import Boost
-from kit.members import boost as module
 from kit.members.boost import BoostPredictor
 from kit.metrics import mean_roc_auc
 from kit.spec import KitError

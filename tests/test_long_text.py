@@ -1,10 +1,10 @@
 """Long texts: both ends, windows, sentences; and a decoder with its own loss beside the task's."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ def test_windows_cover_the_text_and_share_what_is_asked(overlap: int) -> None:
     assert all(row[0] == 2 and row[-1] == 3 and len(row) <= 8 for row in rows)
     joined = inner[0] + [token for row in inner[1:] for token in row[overlap:]]
     assert joined == tokenizer()(LONG)["input_ids"][1:-1]
-    assert all(a[len(a) - overlap :] == b[:overlap] for a, b in zip(inner, inner[1:], strict=False))
+    assert all(a[len(a) - overlap :] == b[:overlap] for a, b in pairwise(inner))
 
 
 def test_sentences_are_pieces() -> None:
@@ -80,13 +80,17 @@ def test_a_text_is_the_pooled_answers_about_its_pieces(join: str) -> None:
         both = net(**inputs)
         for row in range(2):
             ids, mask = inputs["input_ids"][row], inputs["attention_mask"][row]
-            each = torch.cat([net.encoder(i[None, m > 0], m[None, m > 0]) for i, m in zip(ids, mask, strict=True) if m.any()])
+            each = torch.cat(
+                [net.encoder(i[None, m > 0], m[None, m > 0]) for i, m in zip(ids, mask, strict=True) if m.any()]
+            )
             expected = net.join(each[None], torch.ones(1, len(each)))[0]
             torch.testing.assert_close(both[row], expected, rtol=1e-4, atol=1e-5)
     assert net.depth("join.x") is None and net.depth("encoder.backbone.embeddings.word_embeddings.weight") == 1
 
 
-@pytest.mark.parametrize("setting", ["head_tail", "windows", "sentences", "windows join=attention", "sentences join=gru"])
+@pytest.mark.parametrize(
+    "setting", ["head_tail", "windows", "sentences", "windows join=attention", "sentences join=gru"]
+)
 def test_a_member_reads_long_texts_and_comes_back(setting: str, bert: Path, tmp_path: Path) -> None:
     rows = rows_of()
     frame = rows.source.frame.assign(text=["dog cat dog cat. " * 3 + t + " dog cat dog cat." * 3 for t in rows.texts()])
@@ -158,6 +162,8 @@ def test_only_decoders_have_such_a_loss(bert: Path, tmp_path: Path) -> None:
         net = spec.override("epochs=6", f"language={language}").fit(rows, rows, tmp_path / str(language)).net
         batch = {"inputs": spec.reader(rows).inputs(rows).padded(rows.at), "y": torch.zeros(len(rows), 1)}
         with torch.no_grad():
-            return float(WithLanguageModel(Supervised(BCE().rows("binary")), net.body.backbone, 1)(net, batch).parts["language"])
+            return float(
+                WithLanguageModel(Supervised(BCE().rows("binary")), net.body.backbone, 1)(net, batch).parts["language"]
+            )
 
     assert foretold(2.0) < 0.8 * foretold(0.0)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from kit.text.sequences import Sequences
 from sklearn.metrics import roc_auc_score
 from test_encoder_member import bert, one_thread  # noqa: F401
 
@@ -19,6 +18,7 @@ from kit.members.textnet_reader import SequenceReader
 from kit.metrics import roc_auc
 from kit.spec import KitError
 from kit.text.padded import FlatInputs, SentenceInputs
+from kit.text.sequences import Sequences
 from kit.text.vectors import Word2Vec
 from kit.train import Stage
 

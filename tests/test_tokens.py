@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from kit.text.tokens import Tokens, tokenize
-from kit.train.lengths import LengthBatches, by_length, distinct, stacked
+from kit.train.lengths import LengthBatches, by_length, distinct
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefgh"]
 TEXTS = ["a b c", "", "h", "zz a", "a b c d e f g h a b c d", "   ", "c c"]

@@ -130,7 +130,7 @@ def _read(grammar: str) -> dict[str, dict[str, list[str]]]:
     for line in grammar.strip().split("\n"):
         name, _, phrases = line.partition(": ")
         if name.startswith("# "):
-            topics[name[2:]] = slots = {}
+            slots = topics.setdefault(name[2:], {})
         else:
             slots.setdefault(name, []).extend(phrases.split(" "))
     return topics

@@ -30,9 +30,9 @@ class ContextualWords(Together):
 
     All taken words of a text are masked at once; one of the `top` likeliest whole words other than the old one is
     drawn by its probability. The model knows no label: good and bad are likely in the same places. Keeps all other
-    characters as they are. Words beyond `length` tokens, or
-    what the model has places for (half of that where words are inserted), stay. Where the model cuts characters, as Chinese BERTs do,
-    words are characters. Probabilities, to their last bits, depend on the texts that share a batch.
+    characters as they are. Words beyond `length` tokens, or beyond the model's places, stay; where words are inserted,
+    those beyond half of that. Where the model cuts characters, as Chinese BERTs do, words are characters.
+    Probabilities, to their last bits, depend on the texts that share a batch.
     """
 
     weights: str = Field(description="folder or name of a masked language model with a fast tokenizer")
@@ -53,8 +53,9 @@ class ContextualWords(Together):
             found = {i: self._masked(model, texts[i], rngs[i]) for i in at}
             rows = {i: row for i, row in found.items() if row.spans}
             for (i, row), (p, tokens) in zip(rows.items(), model.likeliest(list(rows.values()), self.top), strict=True):
-                below = np.cumsum(p, axis=1) < rngs[i].random((len(p), 1)) * p.sum(1, keepdims=True)
-                drawn_tokens = tokens[np.arange(len(tokens)), below.sum(1)].tolist()
+                upto = np.cumsum(p, axis=1)
+                taken = (upto < rngs[i].random((len(p), 1)) * upto[:, -1:]).sum(1)
+                drawn_tokens = tokens[np.arange(len(tokens)), taken].tolist()
                 for token, span in reversed(list(zip(drawn_tokens, row.spans, strict=True))):  # from the text's end
                     changed[i] = self._put(changed[i], model.texts[token], *span)
         return changed

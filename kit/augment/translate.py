@@ -72,8 +72,8 @@ class BackTranslation(Together):
         for start in range(0, len(missing), self.batch):
             part = missing[start : start + self.batch]
             made = [wanted[key] for key in part]
-            for name, prefix in zip((self.there, self.back), self.prefixes, strict=True):
-                noise = [digest([prefix, sentence, key]) for sentence, key in zip(made, part, strict=True)]
+            for way, (name, prefix) in enumerate(zip((self.there, self.back), self.prefixes, strict=True)):
+                noise = [digest([way, key]) for key in part]
                 made = self._by(_loaded(name, self.device), [prefix + sentence for sentence in made], noise)
             fresh = {key: text.strip() or wanted[key] for key, text in zip(part, made, strict=True)}
             _keep(Path(self.cache), fresh)

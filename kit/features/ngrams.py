@@ -89,20 +89,48 @@ def elsewhere(ids: np.ndarray, start: np.ndarray, longest: int) -> list[np.ndarr
 
 
 def _level(at: np.ndarray, keys: np.ndarray, row: np.ndarray) -> Level:
-    order = np.argsort(keys, kind="stable")  # the places of a key stay sorted by row
-    keys, row = keys[order], row[at[order]]
-    fresh = np.append(True, keys[1:] != keys[:-1])
-    own = fresh.copy()
-    own[1:] |= row[1:] != row[:-1]
+    order, row, fresh, own = _sorted(keys, row[at])
     number = np.cumsum(fresh, dtype=np.int32) - 1
+    sizes = _sizes(fresh)
     begins = np.flatnonzero(fresh)
-    sizes = np.diff(begins, append=len(keys))
     partner = row[begins][number]
     partner = np.where(partner == row, row[begins + sizes - 1][number], partner)
-    others = sizes[number] - np.diff(np.flatnonzero(own), append=len(keys))[np.cumsum(own, dtype=np.int32) - 1]
+    others = sizes[number] - _sizes(own)[np.cumsum(own, dtype=np.int32) - 1]
     back = np.empty((3, len(keys)), np.int32)
     back[:, order] = number, others, partner
     return Level(at, *back)
+
+
+def grouped(keys: np.ndarray, row: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places by their keys: the keys as small numbers; places of other rows with the same key; chosen ones of these.
+
+    Args:
+        keys: (m,) of each place.
+        row: (m,) ascending row of each place.
+        chosen: (m,) bool.
+    """
+    order, _, fresh, own = _sorted(keys, row)
+    number, part = np.cumsum(fresh) - 1, np.cumsum(own) - 1
+    others = _sizes(fresh)[number] - _sizes(own)[part]
+    hits = np.bincount(number, chosen[order])[number] - np.bincount(part, chosen[order])[part] if len(keys) else others
+    back = np.empty((3, len(keys)), np.int64)
+    back[:, order] = number, others, hits
+    return back[0], back[1], back[2]
+
+
+def _sorted(keys: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The order of the keys, the rows in it, where in it a key begins, and where a key of one row begins."""
+    order = np.argsort(keys, kind="stable")  # the places of a key stay sorted by row
+    keys, row = keys[order], row[order]
+    fresh = np.ones(len(keys), bool)
+    fresh[1:] = keys[1:] != keys[:-1]
+    own = fresh.copy()
+    own[1:] |= row[1:] != row[:-1]
+    return order, row, fresh, own
+
+
+def _sizes(begins: np.ndarray) -> np.ndarray:
+    return np.diff(np.flatnonzero(begins), append=len(begins)).astype(np.int32)
 
 
 class Table:

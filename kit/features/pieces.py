@@ -5,8 +5,10 @@ import numpy as np
 from kit.features.ragged import rows_of
 
 STOPS = "。！？!?…"
-COMMAS = "，；：、,;:"
+COMMAS = "，,；;"
+MARKS = STOPS + COMMAS + "：:、"
 CLOSERS = "”’』」）)】》〉\"'"
+OPENERS = "“‘『「（(【《〈"
 
 
 def sentences(letters: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -15,7 +17,7 @@ def sentences(letters: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 
 def clauses(letters: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """(clauses + 1,) where each clause begins: after commas, semicolons and colons too."""
+    """(clauses + 1,) where each clause begins: after commas and semicolons too."""
     return _pieces(letters, start, STOPS + COMMAS)
 
 
@@ -25,9 +27,10 @@ def one_of(letters: np.ndarray, signs: str) -> np.ndarray:
 
 
 def _pieces(letters: np.ndarray, start: np.ndarray, signs: str) -> np.ndarray:
-    at = np.arange(len(letters), dtype=np.int32)
+    at = np.arange(len(letters))
     last = np.maximum.accumulate(np.where(one_of(letters, CLOSERS), -1, at))  # last letter that closes nothing
-    ended = one_of(letters, signs)[last] & (rows_of(start)[last] == rows_of(start)) & (last >= 0)
+    row = rows_of(start)
+    ended = one_of(letters, signs)[last] & (row[last] == row) & (last >= 0)
     begins = np.zeros(len(letters) + 1, bool)
     begins[1:-1] = ended[:-1] & ~ended[1:]
     begins[start] = True  # the end of the last row too

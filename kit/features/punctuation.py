@@ -1,7 +1,6 @@
 """Signs where no writer puts them: doubled, unbalanced, at the wrong end of a text; two widths of digits."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,8 @@ import numpy as np
 from kit.features import ragged
 from kit.features.pieces import clauses, sentences
 
-PAIRS = "“”", "‘’", "（）", "()", "《》", "『』", "【】"
+PAIRS = {"quotes": "“”", "single": "‘’", "round": "（）", "narrow": "()", "titles": "《》", "corners": "『』", "lentils": "【】"}
+_PAIRED = re.compile("[“”‘’（）()《》『』【】]")
 STOP, COMMA = "[。！？!?…]", "[，、；：,;:]"
 ODD = {
     "stop_comma": re.compile(f"{STOP}[”’』」）)]?{COMMA}"),
@@ -48,20 +48,18 @@ def punctuation_features(texts: Sequence[str], letters: np.ndarray, start: np.nd
         features[f"{name}s"] = np.diff(per_row)
         full = np.diff(per_row) > 0
         for place, at in ("first", per_row[:-1]), ("last", per_row[1:] - 1):
-            features[f"{name}_{place}_length"] = np.where(full, lengths[np.where(full, at, 0)] if len(lengths) else 0, 0)
+            features[f"{name}_{place}_length"] = np.where(
+                full, lengths[np.where(full, at, 0)] if len(lengths) else 0, 0
+            )
     return features
 
 
 def _row(text: str) -> dict[str, float]:
     row: dict[str, float] = {name: len(sign.findall(text)) for name, sign in ODD.items()}
     row["length"] = len(text)
-    for pair in PAIRS:
-        depth = lowest = highest = 0
-        for sign in text:
-            if sign in pair:
-                depth += 1 if sign == pair[0] else -1
-                lowest, highest = min(lowest, depth), max(highest, depth)
-        name = unicodedata.name(pair[0]).lower().replace(" ", "_")
-        row |= {f"{name}_open": depth, f"{name}_early": -lowest, f"{name}_nested": highest}
-    row["unbalanced"] = sum(text.count(a) != text.count(b) for a, b in PAIRS)
+    signs = "".join(_PAIRED.findall(text))
+    for name, pair in PAIRS.items():
+        depth = np.cumsum([1 if sign == pair[0] else -1 for sign in signs if sign in pair] or [0])
+        row |= {f"{name}_open": depth[-1], f"{name}_early": -min(depth.min(), 0), f"{name}_nested": depth.max()}
+    row["unbalanced"] = sum(text.count(a) != text.count(b) for a, b in PAIRS.values())
     return row

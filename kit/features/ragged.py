@@ -79,12 +79,21 @@ def longest_run(chosen: np.ndarray, start: np.ndarray) -> np.ndarray:
     return reduce(np.maximum, np.where(chosen, at - np.maximum.accumulate(barrier), 0), start)
 
 
+def greatest(values: np.ndarray, start: np.ndarray, most: int) -> list[np.ndarray]:
+    """The greatest value of each row, the second greatest, … (rows,) each; a short row's least stands for the rest."""
+    order = np.lexsort((-values, rows_of(start)))
+    lengths = np.diff(start)
+    full = lengths > 0
+    found = []
+    for rank in range(most):
+        best = np.zeros(len(lengths))
+        best[full] = values[order[start[:-1][full] + np.minimum(rank, lengths[full] - 1)]]
+        found.append(best)
+    return found
+
+
 def moments(values: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
     """Mean, standard deviation, least and greatest value of each row."""
     middle, spread = mean_std(values, start)
-    return {
-        "mean": middle,
-        "std": spread,
-        "min": reduce(np.fmin, values, start),
-        "max": reduce(np.fmax, values, start),
-    }
+    least, most = reduce(np.fmin, values, start), reduce(np.fmax, values, start)
+    return {"mean": middle, "std": spread, "min": least, "max": most}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -87,23 +88,18 @@ def _beside(chosen: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 def shingle_features(letters: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
     """How much of a row is covered by runs of `SHINGLE` characters that other rows have, and by how many rows."""
-    covered = np.zeros(len(letters), bool)
-    partners = best = np.zeros(len(start) - 1)
-    for n, level in enumerate(levels(letters, start), 1):
-        if n < SHINGLE:
-            continue
-        shared = level.others > 0
-        at, partner = level.at[shared], level.partner[shared]
-        ends = np.zeros(len(letters) + 1, np.int32)
+    rows = len(start) - 1
+    ends = np.zeros(len(letters) + 1, np.int32)
+    partners, best = np.zeros((2, rows))
+    level = next(islice(levels(letters, start), SHINGLE - 1, None), None)
+    if level is not None:
+        at, partner = level.at[level.others > 0], level.partner[level.others > 0]
         np.add.at(ends, at, 1)
         np.add.at(ends, at + SHINGLE, -1)
-        covered = np.cumsum(ends[:-1]) > 0
-        pairs, counts = np.unique(ragged.rows_of(start)[at] * np.int64(len(start)) + partner, return_counts=True)
-        owner = pairs // len(start)
-        partners = np.bincount(owner, minlength=len(start) - 1)
-        best = np.zeros(len(start) - 1)
-        np.maximum.at(best, owner, counts)
-        break
+        pairs, counts = np.unique(ragged.rows_of(start)[at] * np.int64(rows) + partner, return_counts=True)
+        partners = np.bincount(pairs // rows, minlength=rows)
+        np.maximum.at(best, pairs // rows, counts)
+    covered = np.cumsum(ends[:-1]) > 0
     change = np.zeros(len(letters), bool)
     change[1:] = covered[1:] != covered[:-1]
     change[start[:-1][start[:-1] < len(letters)]] = False
@@ -119,7 +115,8 @@ def shingle_features(letters: np.ndarray, start: np.ndarray) -> dict[str, np.nda
 
 def title_features(titles: Sequence[str], texts: Sequence[str]) -> dict[str, np.ndarray]:
     """How the title stands to the text, of which it often is the beginning."""
-    return _table([_title(t.strip('" '), text.strip('" ')) for t, text in zip(titles, texts, strict=True)])
+    rows = [_title(title.strip('" '), text.strip('" ')) for title, text in zip(titles, texts, strict=True)]
+    return {name: np.array([row[name] for row in rows], float) for name in (rows[0] if rows else {})}
 
 
 def _title(title: str, text: str) -> dict[str, float]:
@@ -137,7 +134,3 @@ def _title(title: str, text: str) -> dict[str, float]:
         "title_times": text.count(title) if title else 0,
         "title_ends_clause": float(after != "" and not after.isalnum()),
     }
-
-
-def _table(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
-    return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else {})}

@@ -12,9 +12,9 @@ import numpy as np
 from kit.features import ragged
 from kit.features.ngrams import CLOSE, OPEN, bounded, elsewhere, inside
 
-STRENGTH = 2.0  # pseudo-counts that the shorter context is worth
-WINDOWS = (2, 4, 6, 12, 24, 48)
-SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.97)
+STRENGTH = 8.0  # pseudo-counts that the shorter context is worth
+WINDOWS = (4, 12, 48)
+SHARES = (0.1, 0.5, 0.9)
 
 
 class Surprisal(NamedTuple):
@@ -70,7 +70,7 @@ def surprisal(ids: np.ndarray, start: np.ndarray, order: int = 5, strength: floa
 
 
 def surprisal_features(
-    found: Surprisal, start: np.ndarray, sentences: np.ndarray, clauses: np.ndarray
+    found: Surprisal, start: np.ndarray, sentences: np.ndarray, clauses: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """Statistics of the surprisal of every row.
 
@@ -80,75 +80,58 @@ def surprisal_features(
         sentences: (sentences + 1,) where each sentence begins; a sentence ends with its row.
         clauses: (clauses + 1,) where each clause begins, likewise.
     """
-    features = {"end": found.end, "begin": found.begin}
     forward, backward = found.forward[-1], found.backward[-1]
     both = (forward + backward) / 2
-    features |= _levels("both", both, start)
-    features |= {f"forward_{k}": v for k, v in ragged.moments(forward, start).items() if k != "min"}
-    features |= {f"backward_{k}": v for k, v in ragged.moments(backward, start).items() if k != "min"}
-    gain = (found.forward[0] - forward + found.backward[0] - backward) / 2  # what the context tells
-    features |= {f"gain_{k}": v for k, v in ragged.moments(gain, start).items()}
-    features |= _sentences("both", both, start, sentences)
-    features |= _sentences("gain", gain, start, sentences)
-    for size in WINDOWS:
-        features |= _windows(f"gain_{size}", -gain, start, size)
-        features |= _windows(f"both_{size}", both, start, size)
+    loss = both - (found.forward[0] + found.backward[0]) / 2  # minus what the context tells
+    features = {"end": found.end, "begin": found.begin}
+    quantiles = ragged.quantiles(np.maximum(both, 0), start, SHARES).T
+    features |= {f"quantile_{share}": column for share, column in zip(SHARES, quantiles, strict=True)}
+    per_row = np.searchsorted(sentences, start)
+    for name, bits in {"both": both, "loss": loss, "forward": forward, "backward": backward}.items():
+        means = ragged.mean(bits, sentences).astype(np.float32)
+        features |= {f"{name}_{k}": v for k, v in ragged.moments(bits, start).items()}
+        features |= {f"{name}_sentence_{k}": v for k, v in ragged.moments(means, per_row).items() if k != "mean"}
+        features[f"{name}_sentence_place"] = ragged.place_of_max(means, per_row)
+    for name, bits in {"both": both, "loss": loss}.items():
+        for size in WINDOWS:
+            features |= {f"{name}_{size}_{k}": v for k, v in _windows(bits, start, size).items()}
     features |= _unseen(found.counts, start)
-    features |= _joins(forward, backward, start, sentences, clauses)
+    features |= {f"sentence_{k}": v for k, v in _joins(forward, backward, start, sentences).items()}
+    if clauses is not None:
+        inner = np.concatenate([np.setdiff1d(clauses[:-1], sentences), clauses[-1:]])
+        features |= {f"clause_{k}": v for k, v in _joins(forward, backward, start, inner).items()}
     return features
 
 
-def _levels(name: str, bits: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
-    columns = ragged.quantiles(np.maximum(bits, 0), start, SHARES).T
-    return {f"{name}_{k}": v for k, v in ragged.moments(bits, start).items()} | {
-        f"{name}_q{round(100 * share)}": column for share, column in zip(SHARES, columns, strict=True)
-    }
-
-
-def _windows(name: str, bits: np.ndarray, start: np.ndarray, size: int) -> dict[str, np.ndarray]:
+def _windows(bits: np.ndarray, start: np.ndarray, size: int) -> dict[str, np.ndarray]:
     means = ragged.windows(bits, start, size)
-    top, low = ragged.reduce(np.fmax, means, start), ragged.reduce(np.fmin, means, start)
+    top = ragged.reduce(np.fmax, means, start)
     return {
-        f"{name}_max": top,
-        f"{name}_min": low,
-        f"{name}_rise": top - ragged.mean(bits, start),
-        f"{name}_place": ragged.place_of_max(means, start),
+        "max": top,
+        "min": ragged.reduce(np.fmin, means, start),
+        "rise": top - ragged.mean(bits, start),
+        "place": ragged.place_of_max(means, start),
     }
-
-
-def _sentences(name: str, bits: np.ndarray, start: np.ndarray, sentences: np.ndarray) -> dict[str, np.ndarray]:
-    means = ragged.mean(bits, sentences).astype(np.float32)
-    per_row = np.searchsorted(sentences, start)  # which sentences are a row's
-    features = {f"sentence_{name}_{k}": v for k, v in ragged.moments(means, per_row).items()}
-    return features | {f"sentence_{name}_place": ragged.place_of_max(means, per_row)}
 
 
 def _unseen(counts: list[np.ndarray], start: np.ndarray) -> dict[str, np.ndarray]:
+    """Share of the n-grams that no other row has, and the longest run of them."""
     features = {}
     end = np.repeat(start[1:], np.diff(start))
     for n, seen in enumerate(counts, 1):
         new = (seen == 0) & (np.arange(len(seen)) + n <= end)
-        features[f"unseen_{n}"] = ragged.mean(new, start)
-        features[f"unseen_{n}_run"] = ragged.longest_run(new, start)
+        features |= {f"unseen_{n}": ragged.mean(new, start), f"unseen_{n}_run": ragged.longest_run(new, start)}
     return features
 
 
-def _joins(
-    forward: np.ndarray, backward: np.ndarray, start: np.ndarray, sentences: np.ndarray, clauses: np.ndarray
-) -> dict[str, np.ndarray]:
-    """At joins: a piece's first symbol given what stands before; the sign before it given what follows and precedes."""
+def _joins(forward: np.ndarray, backward: np.ndarray, start: np.ndarray, pieces: np.ndarray) -> dict[str, np.ndarray]:
+    """At joins of pieces inside a row: the first symbol given what stands before, the last sign given either side."""
+    heads, signs = np.zeros((2, len(forward)), bool)
+    joins = np.setdiff1d(pieces[:-1], start)
+    heads[joins] = signs[joins - 1] = True
     features = {}
-    total = len(forward)
-    heads = np.zeros(total, bool)
-    heads[np.concatenate([sentences[:-1], clauses[:-1]])] = True
-    heads[start[:-1][start[:-1] < total]] = False
-    stops = np.zeros(total, bool)
-    stops[sentences[:-1]] = True
-    for name, chosen in ("sentence", heads & stops), ("clause", heads & ~stops):
-        before = np.append(chosen[1:], False)
-        at = {"head": (chosen, forward), "sign": (before, forward), "sign_back": (before, backward)}
-        for part, (where, bits) in at.items():
-            features[f"{name}_{part}_mean"] = ragged.mean_where(where, bits, start)
-            features[f"{name}_{part}_max"] = ragged.reduce(np.maximum, np.where(where, bits, 0), start)
-    features["joins_rise"] = ragged.mean_where(heads, forward, start) - ragged.mean_where(~heads, forward, start)
+    for name, chosen, bits in ("head", heads, forward), ("sign", signs, forward), ("sign_back", signs, backward):
+        features[f"{name}_mean"] = ragged.mean_where(chosen, bits, start)
+        features[f"{name}_max"] = ragged.reduce(np.maximum, np.where(chosen, bits, 0), start)
+    features["head_rise"] = features["head_mean"] - ragged.mean_where(~heads, forward, start)
     return features

@@ -1,63 +1,121 @@
 """Neighbouring blocks of characters that were exchanged, AB CD → CD AB, found by exchanging them back.
 
-Exchanging back what a machine exchanged makes a text likelier; exchanging anything else makes it less likely. Likelier
-is meant to the trigram model of `kit.features.surprisal` over all rows, the place under test not counted.
+Exchanging back what a machine exchanged makes a text likelier; exchanging anything else seldom does. Likelier is meant
+to n-grams of all rows, with those of the place under test taken out. How a place looks where an exchange is undone is
+learnt from exchanges that we do ourselves.
 """
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from kit.features import ragged
+from kit.features.detector import Detector
 from kit.features.ngrams import Table, bounded
 
 STRENGTH = 2.0  # pseudo-counts that the shorter context is worth
-BLOCK = 2  # characters in a block
-SUSPECT = -4.0  # bits by which the three seams of an exchange may be likelier than chance to be looked at
-CHUNK = 2**18  # places looked at together
+BLOCK, CONTEXT = 2, 2  # symbols in a block, and beside the blocks
+SEAMS = CONTEXT - 1 + BLOCK * np.arange(3)  # bigrams of a window that an exchange breaks
+BACK = np.array([0, 1, 4, 5, 2, 3, 6, 7])  # a window with its blocks exchanged
+RARE = -3.0  # bits by which the three seams together may exceed chance where an exchange is suspected
+CHUNK = 2**17  # windows handled together
+SAMPLE = 100_000  # exchanges to learn from
 
 
-def repair_gain(ids: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """(total,) bits that a row gains when the two blocks from each position on are exchanged.
+def exchange_features(letters: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
+    """How much the likeliest exchange of each row looks like one, and where it is."""
+    features = {}
+    score = exchange_scores(letters, start)
+    for rank, best in enumerate(ragged.greatest(score, start, 2), 1):
+        features[f"{rank}"] = best
+    features["place"] = ragged.place_of_max(score, start)
+    features["rise"] = features["1"] - features["2"]
+    return features
 
-    0 where less than two blocks are left, and where the seams are so common that nothing is to be gained.
+
+def exchange_scores(letters: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """(total,) log-odds that the two blocks from each position on were exchanged, at least -20.
+
+    -20 where less than two blocks of letters are left, and where the seams are too common to be suspected.
     """
-    symbols, longer = bounded(*bounded(ids, start))  # two symbols on either side of every block
-    tables = [Table(symbols, longer, n) for n in (1, 2, 3)]
-    end = np.repeat(start[1:], np.diff(start))
-    at = np.flatnonzero(np.arange(len(ids)) + 2 * BLOCK <= end)
-    at += 4 * ragged.rows_of(start)[at].astype(np.int64)  # window of two symbols, two blocks, two symbols
-    chance = _chance(symbols, tables)
-    seams = sum(chance[at + offset] for offset in (1, 1 + BLOCK, 1 + 2 * BLOCK))
-    at = at[seams < SUSPECT]
-    gain = np.zeros(len(symbols), np.float32)
-    back = np.array([0, 1, *range(2 + BLOCK, 2 + 2 * BLOCK), *range(2, 2 + BLOCK), 2 + 2 * BLOCK, 3 + 2 * BLOCK])
-    for some in np.split(at, range(CHUNK, len(at), CHUNK)):
-        real = symbols[some[:, None] + np.arange(len(back))]
-        gain[some + 2] = np.maximum(_bits(real, real, tables) - _bits(real[:, back], real, tables), 0)
-    keep = np.arange(len(ids)) + 4 * ragged.rows_of(start).astype(np.int64) + 2
-    return gain[keep]
+    windows = Windows(letters, start)
+    known = windows.places()
+    if not len(known):
+        return np.full(len(letters), -20, np.float32)
+    rng = np.random.default_rng(0)
+    natural, tampered = (np.sort(rng.choice(known, min(SAMPLE, len(known)), replace=False)) for _ in range(2))
+    detector = Detector(windows.describe(natural), windows.describe(tampered, exchanged=True))
+    score = np.full(len(letters), -20, np.float32)
+    for some in np.array_split(known, range(CHUNK, len(known), CHUNK)):
+        suspects = some[windows.seams(some) < RARE]
+        score[suspects] = np.maximum(detector.score(windows.describe(suspects)), -20)
+    return score
 
 
-def _chance(symbols: np.ndarray, tables: list[Table]) -> np.ndarray:
-    """(total - 1,) log2 of how much more often two neighbours meet elsewhere than by chance."""
-    one, two, _ = tables
-    pairs = sliding_window_view(symbols, 2)
-    left, right = one.count(symbols[:-1].astype(np.int64)), one.count(symbols[1:].astype(np.int64))
-    expected = right / len(symbols)
-    together = np.maximum(two.count(two.keys(pairs)) - 1, 0)
-    return np.log2((together + STRENGTH * expected) / (left + STRENGTH) / expected)
+class Windows:
+    """All places of a corpus where two blocks can be exchanged, with `CONTEXT` symbols on either side."""
 
+    def __init__(self, letters: np.ndarray, start: np.ndarray) -> None:
+        self.symbols, longer = bounded(*bounded(letters, start))  # so that every letter has CONTEXT symbols beside it
+        self.tables = [Table(self.symbols, longer, n) for n in (1, 2, 3)]
+        self.total = float(len(self.symbols))
+        self.letters, self.start = letters, start
 
-def _bits(text: np.ndarray, real: np.ndarray, tables: list[Table]) -> np.ndarray:
-    """(m,) surprisal of the symbols of the windows `text` (m, w), n-grams of the windows `real` not counted."""
-    counts = []
-    for n, table in enumerate(tables, 1):
-        keys, here = (table.keys(sliding_window_view(windows, n, axis=1)) for windows in (text, real))
-        own = (keys[:, :, None] == here[:, None, :]).sum(axis=2)
-        counts.append(np.maximum(table.count(keys) - own, 0))
-    one, two, three = counts
-    total = tables[0].counts.sum()
-    p = (one[:, 2:] + STRENGTH / len(tables[0].known)) / (total + STRENGTH)
-    p = (two[:, 1:] + STRENGTH * p) / (one[:, 1:-1] + STRENGTH)
-    p = (three + STRENGTH * p) / (two[:, :-1] + STRENGTH)
-    return -np.log2(p).sum(axis=1)
+    def places(self) -> np.ndarray:
+        """Positions from which on two blocks are letters: no signs, digits or Latin."""
+        fit = (self.letters >= 0x3400) & (self.letters < 0xA000)
+        fit &= np.arange(len(fit)) + 2 * BLOCK <= np.repeat(self.start[1:], np.diff(self.start))
+        for offset in range(1, 2 * BLOCK):
+            fit[: len(fit) - offset] &= (self.letters[offset:] >= 0x3400) & (self.letters[offset:] < 0xA000)
+        return np.flatnonzero(fit)
+
+    def read(self, places: np.ndarray) -> np.ndarray:
+        """(m, 8) the symbols around the places."""
+        at = places + 2 * CONTEXT * ragged.rows_of(self.start)[places].astype(np.int64)
+        return self.symbols[at[:, None] + np.arange(len(BACK))]
+
+    def seams(self, places: np.ndarray) -> np.ndarray:
+        """(m,) bits by which the three seams are commoner than chance."""
+        window = self.read(places)
+        bits = [self._chance(window[:, seam : seam + 2], own=1) for seam in SEAMS]
+        return np.sum(bits, axis=0)
+
+    def describe(self, places: np.ndarray, exchanged: bool = False) -> np.ndarray:
+        """(m, k) the text as it stands against the text exchanged back.
+
+        Args:
+            exchanged: the text stands as if the blocks had been exchanged here.
+        """
+        own = self.read(places)
+        stands, back = (own[:, BACK], own) if exchanged else (own, own[:, BACK])
+        bits, columns = [], []
+        for text in stands, back:
+            one, two, three = counts = self._counts(text, own)
+            bits.append(self._bits(*counts))
+            chance = np.log2((two + 0.5) * self.total / (one[:, :-1] * one[:, 1:] + 0.5 * self.total))
+            seams = np.sort(chance[:, SEAMS], axis=1)
+            columns += [*seams.T, chance[:, CONTEXT], chance[:, CONTEXT + BLOCK]]
+            columns += [(two[:, SEAMS] > 0).sum(axis=1), np.log2(three + 1).sum(axis=1)]
+        columns += [bits[0] - bits[1], np.log2(one[:, CONTEXT:-CONTEXT]).sum(axis=1)]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def _chance(self, pairs: np.ndarray, own: int) -> np.ndarray:
+        one, two, _ = self.tables
+        left, right = (one.count(pairs[:, i].astype(np.int64)) for i in (0, 1))
+        together = np.maximum(two.count(two.keys(pairs)) - own, 0)
+        return np.log2((together + 0.5) * self.total / (left * right + 0.5 * self.total))
+
+    def _counts(self, text: np.ndarray, own: np.ndarray) -> list[np.ndarray]:
+        """Counts of the n-grams of the windows `text` in the corpus without the windows `own`."""
+        found = []
+        for n, table in enumerate(self.tables, 1):
+            keys, here = (table.keys(sliding_window_view(window, n, axis=1)) for window in (text, own))
+            found.append(np.maximum(table.count(keys) - (keys[:, :, None] == here[:, None, :]).sum(axis=2), 0))
+        found[0] += 1
+        return found
+
+    def _bits(self, one: np.ndarray, two: np.ndarray, three: np.ndarray) -> np.ndarray:
+        """(m,) surprisal of windows with these counts to the trigram model of `kit.features.surprisal`."""
+        p = one[:, 2:] / self.total
+        p = (two[:, 1:] + STRENGTH * p) / (one[:, 1:-1] + STRENGTH)
+        p = (three + STRENGTH * p) / (two[:, :-1] + STRENGTH)
+        return -np.log2(p).sum(axis=1)

@@ -1,8 +1,7 @@
 """Augmented rows: other versions of the texts of some rows in each epoch, read in worker processes."""
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from kit.augment import Augment, augmented
 from kit.data import Rows, Source, Task
 from kit.members.reading import Reader
+from kit.processes import worker_pool
 from kit.threads import threads
 from kit.train.lengths import Inputs, stacked
 
@@ -64,8 +64,7 @@ class AugmentedRows:
         if len(order) < FEW:
             return _Epoch(blocks, [_Now(self.read, job) for job in jobs])
         if self._workers is None:
-            workers = max(1, threads() - 1)
-            self._workers = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+            self._workers = worker_pool(max(1, threads() - 1))
         return _Epoch(blocks, [self._workers.submit(self.read, *job) for job in jobs])
 
     def __enter__(self) -> Self:

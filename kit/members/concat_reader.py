@@ -68,7 +68,6 @@ class JoinedReader(Reader):
 
 def fitted_reader(spec: Concat, train: Rows, valid: Rows, work: Path) -> JoinedReader:
     """The parts, trained alone on the same rows; those that a killed fit finished are kept."""
-    fitted = [fitted_part(part, train, valid, work, i) for i, part in enumerate(spec.parts)]
-    for one in fitted:
-        assert isinstance(one, NetworkPredictor)
-    return JoinedReader(spec, [one.reader for one in fitted], [one.net.body for one in fitted])
+    found = (fitted_part(part, train, valid, work, i) for i, part in enumerate(spec.parts))
+    fitted = [part for part in found if isinstance(part, NetworkPredictor)]
+    return JoinedReader(spec, [part.reader for part in fitted], [part.net.body for part in fitted])

@@ -40,9 +40,11 @@ class Encoder(Network):
     stage: Stage = Field(Stage(lr=1e-4, head_lr=2e-3), description="how it learns")
 
     @validator(mode="after")
-    def _check_windows(self) -> Self:
+    def _check_cut(self) -> Self:
         if self.cut == "windows" and self.overlap > self.length // 2:
             raise ValueError(f"overlap = {self.overlap} is more than half of length = {self.length}")
+        if self.regularise.language and self.cut in ("windows", "sentences"):
+            raise ValueError(f"language foretells the tokens of one text, and cut={self.cut} makes several of it")
         return self
 
     def reader(self, rows: Rows) -> "Reader":

@@ -29,25 +29,23 @@ class SequenceReader(Reader):
         spec: what is read, and how.
         columns: names of the text columns.
         units: sequence → the units known, by their id from `FIRST`.
+
+    Attributes:
         values: vectors to begin with (units + FIRST, width) of the first sequence; None: random ones.
-        weights: of the body, from a language model, by name.
+        weights: of the body, from a language model, by name; None: fresh ones.
     """
 
-    def __init__(
-        self,
-        spec: TextNet,
-        columns: tuple[str, ...],
-        units: dict[str, list[str]],
-        values: np.ndarray | None = None,
-        weights: Arrays | None = None,
-    ) -> None:
-        self.spec, self.columns, self.units, self.values, self.weights = spec, columns, units, values, weights
+    def __init__(self, spec: TextNet, columns: tuple[str, ...], units: dict[str, list[str]]) -> None:
+        self.spec, self.columns, self.units = spec, columns, units
+        self.values: np.ndarray | None = None
+        self.weights: Arrays | None = None
+        self.width = spec.width  # of the first sequence's vectors
 
     @classmethod
     def learnt(cls, spec: TextNet, rows: Rows) -> Self:
         """The vocabulary, and its vectors, of every row known."""
         found = _sequences(spec, rows.source, rows.task.text)
-        units = {name: _vocabulary(spec, found, name) for name in spec.use}
+        units: dict[str, list[str]] = {name: _vocabulary(spec, found, name) for name in spec.use}
         made = cls(spec, rows.task.text, units)
         settings = spec.dump()
         facts = [rows.task.text, units, *(settings[k] for k in ("segmenter", "simplify", "use", "vectors"))]
@@ -55,6 +53,7 @@ class SequenceReader(Reader):
             name = "vectors-" + digest(facts)[:16]
             known = units[spec.use[0]]
             made.values = rows.source.once(name, lambda _: {"values": _vectors(spec, found, known)})["values"]
+            made.width = made.values.shape[1]
         if spec.pretrain is not None:
             name = (
                 "language-"
@@ -70,27 +69,27 @@ class SequenceReader(Reader):
     def saved(cls, spec: TextNet, folder: Path) -> Self:
         """The reader that `save` wrote."""
         facts = read_json(folder / "units.json")
-        return cls(spec, tuple(facts["columns"]), dict(zip(spec.use, facts["units"], strict=True)))
+        made = cls(spec, tuple(facts["columns"]), dict(zip(spec.use, facts["units"], strict=True)))
+        made.width = facts["width"]
+        return made
 
     def save(self, folder: Path, body: nn.Module) -> None:
         units = [self.units[name] for name in self.spec.use]
-        write_json(folder / "units.json", {"columns": self.columns, "units": units})
+        write_json(folder / "units.json", {"columns": self.columns, "units": units, "width": self.width})
 
     def inputs(self, rows: Rows) -> Inputs:
         spec = self.spec
         found = _sequences(spec, rows.source, self.columns)
-        tables = {name: _table(found.units[name], self.units[name]) for name in spec.use}
+        tables = {name: _table(found.units[name], known) for name, known in self.units.items()}
         if spec.net.hierarchical:
             return SentenceInputs(found, tables, spec.sentences, spec.sentence)
         return FlatInputs(found, tables, spec.length, spec.keep == "head_tail", spec.backwards)
 
     def body(self) -> textnet.TextNet:
-        spec, tables = self.spec, {}
-        for name in spec.use:
-            width = spec.width if name == spec.use[0] else spec.side_width
-            tables[name] = 0.1 * torch.randn(len(self.units[name]) + FIRST, width)
+        first = self.spec.use[0]
+        tables = {name: 0.1 * torch.randn(*shape) for name, shape in self._shapes().items()}
         if self.values is not None:
-            tables[spec.use[0]] = torch.tensor(self.values)
+            tables[first] = torch.tensor(self.values)
         body = self._around(tables)
         if self.weights is not None:
             found = {name: torch.tensor(value) for name, value in self.weights.items()}
@@ -99,14 +98,17 @@ class SequenceReader(Reader):
         return body
 
     def blank(self) -> textnet.TextNet:
-        first, *more = self.spec.use
-        widths = {first: self.spec.vectors.width if self.spec.vectors else self.spec.width}
-        widths |= dict.fromkeys(more, self.spec.side_width)
-        return self._around({k: torch.zeros(len(self.units[k]) + FIRST, width) for k, width in widths.items()})
+        return self._around({name: torch.zeros(*shape) for name, shape in self._shapes().items()})
+
+    def _shapes(self) -> dict[str, tuple[int, int]]:
+        widths = [self.width, *[self.spec.side_width] * (len(self.units) - 1)]
+        return {
+            name: (len(known) + FIRST, width) for (name, known), width in zip(self.units.items(), widths, strict=True)
+        }
 
     def _around(self, tables: dict[str, torch.Tensor]) -> textnet.TextNet:
-        embedding = textnet.SequenceEmbedding(tables, self.spec.word_dropout, self.spec.vector_dropout)
-        return textnet.TextNet(embedding, self.spec.net.build(embedding.width))
+        spec, embedding = self.spec, textnet.SequenceEmbedding(tables)
+        return textnet.TextNet(embedding, spec.net.build(embedding.width), spec.word_dropout, spec.vector_dropout)
 
 
 def language_weights(reader: SequenceReader, found: Sequences, work: Path | None) -> Arrays:
@@ -122,7 +124,7 @@ def language_weights(reader: SequenceReader, found: Sequences, work: Path | None
     ids = _table(found.units[name], reader.units[name])[found.ids[name]]
     windows = Windows(ids, np.asarray(found.start), spec.pretrain.window, spec.backwards)
     body.to(best_device())
-    nats = spec.pretrain.learn(body.embedding.tables[0], body.net, windows, spec.seed, work)
+    nats = spec.pretrain.learn(body.embedding.first, body.net, windows, spec.seed, work)
     print(f"language model of {len(ids):,} {name}: {nats:.3f} nats each, perplexity {np.exp(nats):.1f}")
     return {name: value.cpu().numpy() for name, value in body.state_dict().items() if ".pool." not in name}
 
@@ -144,8 +146,9 @@ def _begin_with(body: textnet.TextNet, reader: SequenceReader, folder: Path) -> 
 
 
 def _sequences(spec: TextNet, source: Source, columns: tuple[str, ...]) -> Sequences:
-    level = "words" if spec.use[0] == "words" else "characters"
-    return sequences(source, columns, spec.segmenter, level, spec.simplify)
+    return sequences(
+        source, columns, spec.segmenter, "words" if spec.use[0] == "words" else "characters", spec.simplify
+    )
 
 
 def _vocabulary(spec: TextNet, found: Sequences, name: str) -> list[str]:
@@ -172,13 +175,15 @@ def _vectors(spec: TextNet, found: Sequences, known: list[str]) -> np.ndarray:
 
     def texts() -> Iterator[list[str]]:
         begin = 0
-        for end in ends + 1:
+        for end in (ends + 1).tolist():
             yield [unit for unit in units[ids[begin:end]] if unit]
             begin = end
 
     table = spec.vectors.table(known, texts)
     counts = np.bincount(ids, minlength=len(known) + FIRST)[FIRST : len(known) + FIRST]
-    print(f"{type(spec.vectors).__name__}: vectors of {table.covered(counts)}")
+    coverage = table.covered(counts)
+    coverage = coverage._replace(text=coverage.text * float(counts.sum()) / len(ids))  # rare units are text, too
+    print(f"{type(spec.vectors).__name__}: vectors of {coverage}")
     nothing = np.zeros_like(table.values[:1])
     return np.concatenate([nothing, table.values.mean(0, keepdims=True), table.values])
 

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from kit.data import Arrays, Named, Source, join_text
+from kit.data import Arrays, Source, join_text
+from kit.source import Named
 from kit.spec import digest
 from kit.text.chinese import normalise, sentences
 from kit.text.grams import pack, unpack

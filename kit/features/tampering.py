@@ -1,0 +1,76 @@
+"""Features that tell texts tampered with by a machine; they read all rows, train and test, and no labels."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kit.features.clause_order import order_features
+from kit.features.coherence import coherence_features
+from kit.features.ngrams import characters
+from kit.features.pieces import clauses, sentences
+from kit.features.punctuation import punctuation_features
+from kit.features.repeats import repeat_features, title_features
+from kit.features.surprisal import surprisal, surprisal_features
+from kit.features.tag_statistics import tag_features
+from kit.features.transposed import exchange_features
+
+WORDS = 3  # order of the model of words
+
+
+class Units(NamedTuple):
+    """Words or tags of all rows.
+
+    Attributes:
+        ids: (total,) integers from 0.
+        start: (rows + 1,) where each row begins.
+        sentence: (total,) number of each unit's sentence in its row, ascending.
+    """
+
+    ids: np.ndarray
+    start: np.ndarray
+    sentence: np.ndarray
+
+    def sentences(self) -> np.ndarray:
+        """(sentences + 1,) where each sentence begins."""
+        begins = np.zeros(len(self.ids) + 1, bool)
+        begins[1:-1] = self.sentence[1:] != self.sentence[:-1]
+        begins[self.start] = True
+        return np.flatnonzero(begins)
+
+
+def tampering_features(
+    texts: Sequence[str],
+    titles: Sequence[str] | None = None,
+    words: Units | None = None,
+    tags: Units | None = None,
+) -> tuple[list[str], np.ndarray]:
+    """Everything here that tells tampering, for all rows at once.
+
+    Args:
+        texts: as they were published; what makes text uniform wipes out traces (digits of two widths).
+        titles: of the texts, if they have any.
+        words: of the texts, if they are to be looked at.
+        tags: parts of speech, likewise.
+
+    Returns:
+        Names, and (rows, names) float32, finite.
+    """
+    letters, start = characters(texts)
+    pieces = sentences(letters, start)
+    groups: dict[str, dict[str, np.ndarray]] = {
+        "surprisal": surprisal_features(surprisal(letters, start), start, pieces, clauses(letters, start)),
+        "exchange": exchange_features(letters, start),
+        "coherence": coherence_features(letters, start),
+        "order": order_features(letters, start),
+        "repeat": repeat_features(texts, letters, start),
+        "sign": punctuation_features(texts, letters, start),
+    }
+    if titles is not None:
+        groups["title"] = title_features(titles, texts)
+    if words is not None:
+        groups["word"] = surprisal_features(surprisal(words.ids, words.start, WORDS), words.start, words.sentences())
+    if tags is not None:
+        groups["tag"] = tag_features(tags.ids, tags.start, tags.sentences())
+    columns = {f"{group}_{name}": column for group, found in groups.items() for name, column in found.items()}
+    return list(columns), np.stack([*columns.values()], axis=1).astype(np.float32)
