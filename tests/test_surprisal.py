@@ -1,6 +1,8 @@
 """Counts and surprisal with a row's own part taken out, against a version that counts the other rows again."""
 
 from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ def corpus(rows: int = 12, kinds: int = 4, seed: int = 0) -> tuple[np.ndarray, n
 
 
 def rows_of(ids: np.ndarray, start: np.ndarray) -> list[list[int]]:
-    return [ids[a:b].tolist() for a, b in zip(start[:-1], start[1:], strict=True)]
+    return [ids[a:b].tolist() for a, b in pairwise(start)]
 
 
 def grams(row: list[int], n: int) -> list[tuple[int, ...]]:
@@ -76,7 +78,8 @@ def naive(rows: list[list], context: tuple, symbol: object) -> float:
     alphabet = 5  # four kinds and the edge that is foretold
     if context:
         lower = naive(rows, context[1:], symbol)
-        seen = [row[k] for row in rows for k in range(len(context), len(row)) if tuple(row[k - len(context) : k]) == context]
+        n = len(context)
+        seen = [row[k] for row in rows for k in range(n, len(row)) if tuple(row[k - n : k]) == context]
     else:
         lower = 1 / alphabet
         seen = [s for row in rows for s in row[1:]]
@@ -98,16 +101,16 @@ def test_statistics_of_rows_against_loops() -> None:
     rng = np.random.default_rng(1)
     start = ragged.starts(np.array([3, 0, 7, 1, 20]))
     values = rng.random(31).astype(np.float32)
-    rows = [values[a:b] for a, b in zip(start[:-1], start[1:], strict=True)]
+    rows = [values[a:b] for a, b in pairwise(start)]
 
-    def each(function) -> list[float]:
+    def each(function: Callable[[np.ndarray], float]) -> list[float]:
         return [float(function(row)) if len(row) else 0.0 for row in rows]
 
     def windows(row: np.ndarray) -> list[float]:
         return [float(row[i : i + 4].mean()) for i in range(max(1, len(row) - 3))]
 
     def run(row: np.ndarray) -> int:
-        return max(map(len, "".join(".x"[v > 0.4] for v in row).split(".")))
+        return max(map(len, "".join(".x"[int(v > 0.4)] for v in row).split(".")))
 
     found = ragged.moments(values, start)
     assert found["mean"] == pytest.approx(each(np.mean), rel=1e-5)

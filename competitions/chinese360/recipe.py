@@ -5,6 +5,7 @@ from typing import Any
 
 from kit.data import Task
 from kit.ensemble import Blend, Greedy
+from kit.features import Tampered
 from kit.folds import Folds, Stratified
 from kit.members import Boost, Linear, TextNet
 from kit.members.nets import HAN, HCN, RNN, TextCNN
@@ -44,7 +45,7 @@ class Chinese360(Recipe):
     linear: Linear = Linear(
         word=None, char=Tfidf(analyzer="char", ngram_range=(1, 2), min_df=3, binary=True, use_idf=False)
     )
-    boost: Boost = Boost()
+    boost: Boost = Boost(features=(Tampered(segmenter=Jieba()),))
     cnn: TextNet = TextNet(net=TextCNN(), **WORDS)
     han: TextNet = TextNet(net=HAN(), **WORDS)
     hcn: TextNet = TextNet(net=HCN(), **WORDS)

@@ -3,9 +3,8 @@
 from abc import abstractmethod
 
 import numpy as np
-import pandas as pd
 
-from kit.data import Rows, Task, join_text
+from kit.data import Rows, Source, Task, join_text
 from kit.features.text_statistics import text_statistics
 from kit.spec import Spec, digest
 
@@ -16,11 +15,11 @@ class Features(Spec):
     def of(self, rows: Rows) -> np.ndarray:
         """(source's rows, features) float32 for every row of `rows.source`, computed once."""
         name = f"features-{digest([self.dump(), list(rows.task.text)])[:16]}"
-        return rows.source.once(name, lambda frame: {"values": self.compute(frame, rows.task)})["values"]
+        return rows.source.once(name, lambda _: {"values": self.compute(rows.source, rows.task)})["values"]
 
     @abstractmethod
-    def compute(self, frame: pd.DataFrame, task: Task) -> np.ndarray:
-        """(n, features) float32 of all rows of a frame."""
+    def compute(self, source: Source, task: Task) -> np.ndarray:
+        """(n, features) float32 of all rows of a source."""
 
 
 class TextStatistics(Features):
@@ -28,5 +27,5 @@ class TextStatistics(Features):
 
     version = 2
 
-    def compute(self, frame: pd.DataFrame, task: Task) -> np.ndarray:
-        return text_statistics(join_text(frame, task.text)).to_numpy()
+    def compute(self, source: Source, task: Task) -> np.ndarray:
+        return text_statistics(join_text(source.frame, task.text)).to_numpy()

@@ -4,6 +4,7 @@ Topics are latent semantic analysis of character bigrams (Deerwester et al. 1990
 learnt from sentences of other rows that we plant ourselves.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -140,7 +141,7 @@ def describe(corpus: Corpus, topics: Topics) -> np.ndarray:
     """(sentences, len(NAMES)) float32: how each sentence stands to the rest of its row."""
     blocks = np.unique(np.searchsorted(corpus.start, [*range(0, corpus.start[-1], CHUNK), corpus.start[-1]]))
     parts = []
-    for a, b in zip(blocks[:-1], blocks[1:], strict=True):
+    for a, b in pairwise(blocks):
         begin, end = corpus.start[a], corpus.start[b]
         first, last = np.searchsorted(corpus.pieces, [begin, end])
         pieces = corpus.pieces[first : last + 1] - begin

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from kit.features.ragged import rows_of, starts
 
@@ -139,8 +140,10 @@ class Table:
     def __init__(self, ids: np.ndarray, start: np.ndarray, n: int) -> None:
         self.fan = int(ids.max(initial=0)) + 1
         whole = np.repeat(start[1:], np.diff(start)) - np.arange(len(ids)) >= n
-        grams = np.lib.stride_tricks.sliding_window_view(np.append(ids, np.zeros(n - 1, ids.dtype)), n)
-        self.known, self.counts = np.unique(self.keys(grams)[whole], return_counts=True)
+        grams = sliding_window_view(np.append(ids, np.zeros(n, ids.dtype)), n)[: len(ids)]
+        known, counts = np.unique(self.keys(grams)[whole], return_counts=True)
+        self.known = np.append(known, np.iinfo(np.int64).max)  # so that a place is found for every key
+        self.counts = np.append(counts, 0)
 
     def keys(self, grams: np.ndarray) -> np.ndarray:
         """(m,) the n-grams (m, n) as one number each."""
@@ -151,5 +154,5 @@ class Table:
 
     def count(self, keys: np.ndarray) -> np.ndarray:
         """How often n-grams occur."""
-        at = np.minimum(np.searchsorted(self.known, keys), len(self.known) - 1)
+        at = np.searchsorted(self.known, keys)
         return np.where(self.known[at] == keys, self.counts[at], 0)

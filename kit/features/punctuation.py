@@ -8,7 +8,15 @@ import numpy as np
 from kit.features import ragged
 from kit.features.pieces import clauses, sentences
 
-PAIRS = {"quotes": "“”", "single": "‘’", "round": "（）", "narrow": "()", "titles": "《》", "corners": "『』", "lentils": "【】"}
+PAIRS = {
+    "quotes": "“”",
+    "single": "‘’",
+    "round": "（）",
+    "narrow": "()",
+    "titles": "《》",
+    "corners": "『』",
+    "lentils": "【】",
+}
 _PAIRED = re.compile("[“”‘’（）()《》『』【】]")
 STOP, COMMA = "[。！？!?…]", "[，、；：,;:]"
 ODD = {
@@ -39,18 +47,16 @@ ODD = {
 def punctuation_features(texts: Sequence[str], letters: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
     """Counts of odd signs, unbalanced pairs, lengths of sentences and clauses."""
     rows = [_row(text) for text in texts]
-    features = {name: np.array([row[name] for row in rows], float) for name in (rows[0] if rows else {})}
-    features["two_widths"] = np.minimum(features.get("wide_digits", 0), features.get("narrow_digits", 0))
+    features = {name: np.array([row[name] for row in rows], float) for name in _row("")}
+    features["two_widths"] = np.minimum(features["wide_digits"], features["narrow_digits"])
     for name, pieces in ("sentence", sentences(letters, start)), ("clause", clauses(letters, start)):
         per_row = np.searchsorted(pieces, start)
         lengths = np.diff(pieces)
         features |= {f"{name}_length_{k}": v for k, v in ragged.moments(lengths, per_row).items()}
         features[f"{name}s"] = np.diff(per_row)
-        full = np.diff(per_row) > 0
+        padded = np.append(lengths, 0)
         for place, at in ("first", per_row[:-1]), ("last", per_row[1:] - 1):
-            features[f"{name}_{place}_length"] = np.where(
-                full, lengths[np.where(full, at, 0)] if len(lengths) else 0, 0
-            )
+            features[f"{name}_{place}_length"] = np.where(np.diff(per_row) > 0, padded[at], 0)
     return features
 
 
@@ -61,5 +67,5 @@ def _row(text: str) -> dict[str, float]:
     for name, pair in PAIRS.items():
         depth = np.cumsum([1 if sign == pair[0] else -1 for sign in signs if sign in pair] or [0])
         row |= {f"{name}_open": depth[-1], f"{name}_early": -min(depth.min(), 0), f"{name}_nested": depth.max()}
-    row["unbalanced"] = sum(text.count(a) != text.count(b) for a, b in PAIRS.values())
+    row["unbalanced"] = sum(text.count(pair[0]) != text.count(pair[1]) for pair in PAIRS.values())
     return row

@@ -52,7 +52,7 @@ def quantiles(values: np.ndarray, start: np.ndarray, shares: tuple[float, ...]) 
 
 
 def windows(values: np.ndarray, start: np.ndarray, size: int) -> np.ndarray:
-    """(total,) mean of the `size` values from each position on; nan where the row ends before, but for a row's first."""
+    """(total,) mean of the `size` values from each position on; nan where the row ends before, but at its first."""
     sums = np.concatenate([np.zeros(1), np.cumsum(values, dtype=np.float64)])
     begin = np.arange(len(values))
     end = np.repeat(start[1:], np.diff(start))
@@ -63,7 +63,7 @@ def windows(values: np.ndarray, start: np.ndarray, size: int) -> np.ndarray:
 
 
 def place_of_max(values: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """(rows,) where in each row the greatest value stands first, 0 at the beginning to 1 at the end; nan is passed over."""
+    """(rows,) where the greatest value of each row stands first, 0 at its beginning to 1 at its end; nan is none."""
     at = np.arange(len(values)) - np.repeat(start[:-1], np.diff(start))
     top = np.repeat(reduce(np.fmax, values, start), np.diff(start))
     first = reduce(np.minimum, np.where(values >= top, at, len(values)), start)

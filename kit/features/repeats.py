@@ -1,4 +1,4 @@
-"""What rows share with other rows and repeat within themselves: whole sentences, clauses, runs of characters, titles."""
+"""What rows share with others and repeat within themselves: sentences, clauses, runs of characters, titles."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def numbered(texts: Sequence[str], start: np.ndarray, pieces: np.ndarray) -> np.
 
 def repeat_features(texts: Sequence[str], letters: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
     """How rows repeat other rows and themselves."""
-    features = {}
+    features: dict[str, np.ndarray] = {}
     for name, pieces in ("sentence", sentences(letters, start)), ("clause", clauses(letters, start)):
         number = numbered(texts, start, pieces)
         features |= {f"{name}_{k}": v for k, v in piece_features(number, pieces, start).items()}
@@ -97,7 +97,7 @@ def shingle_features(letters: np.ndarray, start: np.ndarray) -> dict[str, np.nda
         np.add.at(ends, at, 1)
         np.add.at(ends, at + SHINGLE, -1)
         pairs, counts = np.unique(ragged.rows_of(start)[at] * np.int64(rows) + partner, return_counts=True)
-        partners = np.bincount(pairs // rows, minlength=rows)
+        np.add.at(partners, pairs // rows, 1)
         np.maximum.at(best, pairs // rows, counts)
     covered = np.cumsum(ends[:-1]) > 0
     change = np.zeros(len(letters), bool)
@@ -116,7 +116,7 @@ def shingle_features(letters: np.ndarray, start: np.ndarray) -> dict[str, np.nda
 def title_features(titles: Sequence[str], texts: Sequence[str]) -> dict[str, np.ndarray]:
     """How the title stands to the text, of which it often is the beginning."""
     rows = [_title(title.strip('" '), text.strip('" ')) for title, text in zip(titles, texts, strict=True)]
-    return {name: np.array([row[name] for row in rows], float) for name in (rows[0] if rows else {})}
+    return {name: np.array([row[name] for row in rows], float) for name in _title("", "")}
 
 
 def _title(title: str, text: str) -> dict[str, float]:

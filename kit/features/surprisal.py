@@ -13,7 +13,7 @@ from kit.features import ragged
 from kit.features.ngrams import CLOSE, OPEN, bounded, elsewhere, inside
 
 STRENGTH = 8.0  # pseudo-counts that the shorter context is worth
-WINDOWS = (4, 12, 48)
+WINDOWS = (4, 16, 48)
 SHARES = (0.1, 0.5, 0.9)
 
 
@@ -87,14 +87,16 @@ def surprisal_features(
     quantiles = ragged.quantiles(np.maximum(both, 0), start, SHARES).T
     features |= {f"quantile_{share}": column for share, column in zip(SHARES, quantiles, strict=True)}
     per_row = np.searchsorted(sentences, start)
-    for name, bits in {"both": both, "loss": loss, "forward": forward, "backward": backward}.items():
+    for name, bits in {"both": both, "loss": loss}.items():
         means = ragged.mean(bits, sentences).astype(np.float32)
         features |= {f"{name}_{k}": v for k, v in ragged.moments(bits, start).items()}
         features |= {f"{name}_sentence_{k}": v for k, v in ragged.moments(means, per_row).items() if k != "mean"}
         features[f"{name}_sentence_place"] = ragged.place_of_max(means, per_row)
-    for name, bits in {"both": both, "loss": loss}.items():
         for size in WINDOWS:
-            features |= {f"{name}_{size}_{k}": v for k, v in _windows(bits, start, size).items()}
+            means = ragged.windows(bits, start, size)
+            features[f"{name}_{size}_max"] = top = ragged.reduce(np.fmax, means, start)
+            features[f"{name}_{size}_rise"] = top - features[f"{name}_mean"]
+            features[f"{name}_{size}_place"] = ragged.place_of_max(means, start)
     features |= _unseen(found.counts, start)
     features |= {f"sentence_{k}": v for k, v in _joins(forward, backward, start, sentences).items()}
     if clauses is not None:
@@ -103,20 +105,9 @@ def surprisal_features(
     return features
 
 
-def _windows(bits: np.ndarray, start: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    means = ragged.windows(bits, start, size)
-    top = ragged.reduce(np.fmax, means, start)
-    return {
-        "max": top,
-        "min": ragged.reduce(np.fmin, means, start),
-        "rise": top - ragged.mean(bits, start),
-        "place": ragged.place_of_max(means, start),
-    }
-
-
 def _unseen(counts: list[np.ndarray], start: np.ndarray) -> dict[str, np.ndarray]:
     """Share of the n-grams that no other row has, and the longest run of them."""
-    features = {}
+    features: dict[str, np.ndarray] = {}
     end = np.repeat(start[1:], np.diff(start))
     for n, seen in enumerate(counts, 1):
         new = (seen == 0) & (np.arange(len(seen)) + n <= end)

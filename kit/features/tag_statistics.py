@@ -21,10 +21,13 @@ def tag_features(ids: np.ndarray, start: np.ndarray, sentences: np.ndarray) -> d
     rows = len(start) - 1
     counts = np.bincount(ragged.rows_of(start) * np.int64(kinds) + ids, minlength=rows * kinds).reshape(rows, kinds)
     shares = counts / np.maximum(np.diff(start), 1)[:, None]
+    same = np.zeros(len(ids), bool)
+    same[:-1] = ids[1:] == ids[:-1]
+    same[start[1:][np.diff(start) > 0] - 1] = False
     features = {
         "entropy": -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=1),
         "kinds": (counts > 0).sum(axis=1),
-        "same": ragged.mean(np.append(ids[1:] == ids[:-1], np.zeros(len(ids) > 0, bool)), start),
+        "same": ragged.mean(same, start),
     }
     for tag in np.argsort(-counts.sum(axis=0), kind="stable")[:MOST].tolist():
         features[f"share_{tag}"] = shares[:, tag]

@@ -5,19 +5,22 @@ to n-grams of all rows, with those of the place under test taken out. How a plac
 learnt from exchanges that we do ourselves.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from kit.features import ragged
 from kit.features.detector import Detector
 from kit.features.ngrams import Table, bounded
+from kit.threads import threads
 
 STRENGTH = 2.0  # pseudo-counts that the shorter context is worth
 BLOCK, CONTEXT = 2, 2  # symbols in a block, and beside the blocks
 SEAMS = CONTEXT - 1 + BLOCK * np.arange(3)  # bigrams of a window that an exchange breaks
 BACK = np.array([0, 1, 4, 5, 2, 3, 6, 7])  # a window with its blocks exchanged
-RARE = -3.0  # bits by which the three seams together may exceed chance where an exchange is suspected
-CHUNK = 2**17  # windows handled together
+RARE = 3.0  # bits by which the three seams together may exceed chance where an exchange is suspected
+CHUNK = 2**16  # windows handled together
 SAMPLE = 100_000  # exchanges to learn from
 
 
@@ -39,15 +42,19 @@ def exchange_scores(letters: np.ndarray, start: np.ndarray) -> np.ndarray:
     """
     windows = Windows(letters, start)
     known = windows.places()
+    score = np.full(len(letters), -20, np.float32)
     if not len(known):
-        return np.full(len(letters), -20, np.float32)
+        return score
     rng = np.random.default_rng(0)
     natural, tampered = (np.sort(rng.choice(known, min(SAMPLE, len(known)), replace=False)) for _ in range(2))
     detector = Detector(windows.describe(natural), windows.describe(tampered, exchanged=True))
-    score = np.full(len(letters), -20, np.float32)
-    for some in np.array_split(known, range(CHUNK, len(known), CHUNK)):
-        suspects = some[windows.seams(some) < RARE]
-        score[suspects] = np.maximum(detector.score(windows.describe(suspects)), -20)
+    suspects = known[windows.seams(known) < RARE]
+
+    def judge(some: np.ndarray) -> None:
+        score[some] = np.maximum(detector.score(windows.describe(some)), -20)
+
+    with ThreadPoolExecutor(threads()) as pool:  # numpy looks up and computes without Python's lock
+        list(pool.map(judge, np.array_split(suspects, range(CHUNK, len(suspects), CHUNK))))
     return score
 
 
@@ -70,14 +77,16 @@ class Windows:
 
     def read(self, places: np.ndarray) -> np.ndarray:
         """(m, 8) the symbols around the places."""
-        at = places + 2 * CONTEXT * ragged.rows_of(self.start)[places].astype(np.int64)
-        return self.symbols[at[:, None] + np.arange(len(BACK))]
+        return self.symbols[self._at(places)[:, None] + np.arange(len(BACK))]
 
     def seams(self, places: np.ndarray) -> np.ndarray:
         """(m,) bits by which the three seams are commoner than chance."""
-        window = self.read(places)
-        bits = [self._chance(window[:, seam : seam + 2], own=1) for seam in SEAMS]
-        return np.sum(bits, axis=0)
+        one, two, _ = self.tables
+        pairs = sliding_window_view(self.symbols, 2)
+        together = np.maximum(two.count(two.keys(pairs)) - 1, 0)
+        left, right = (one.count(symbols.astype(np.int64)) for symbols in (self.symbols[:-1], self.symbols[1:]))
+        chance = self._chance(together, left, right).astype(np.float32)
+        return chance[self._at(places)[:, None] + SEAMS].sum(axis=1)
 
     def describe(self, places: np.ndarray, exchanged: bool = False) -> np.ndarray:
         """(m, k) the text as it stands against the text exchanged back.
@@ -91,17 +100,19 @@ class Windows:
         for text in stands, back:
             one, two, three = counts = self._counts(text, own)
             bits.append(self._bits(*counts))
-            chance = np.log2((two + 0.5) * self.total / (one[:, :-1] * one[:, 1:] + 0.5 * self.total))
+            chance = self._chance(two, one[:, :-1], one[:, 1:])
             seams = np.sort(chance[:, SEAMS], axis=1)
             columns += [*seams.T, chance[:, CONTEXT], chance[:, CONTEXT + BLOCK]]
             columns += [(two[:, SEAMS] > 0).sum(axis=1), np.log2(three + 1).sum(axis=1)]
         columns += [bits[0] - bits[1], np.log2(one[:, CONTEXT:-CONTEXT]).sum(axis=1)]
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def _chance(self, pairs: np.ndarray, own: int) -> np.ndarray:
-        one, two, _ = self.tables
-        left, right = (one.count(pairs[:, i].astype(np.int64)) for i in (0, 1))
-        together = np.maximum(two.count(two.keys(pairs)) - own, 0)
+    def _at(self, places: np.ndarray) -> np.ndarray:
+        """Where among the symbols the windows of the places begin."""
+        return places + 2 * CONTEXT * (np.searchsorted(self.start, places, side="right") - 1)
+
+    def _chance(self, together: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Bits by which pairs are commoner than chance: pointwise mutual information, smoothed."""
         return np.log2((together + 0.5) * self.total / (left * right + 0.5 * self.total))
 
     def _counts(self, text: np.ndarray, own: np.ndarray) -> list[np.ndarray]:

@@ -73,8 +73,9 @@ class NetworkPredictor(Predictor):
         order = np.argsort(rows.at, kind="stable")
         first, again = distinct(inputs, rows.at[order])
         device, logits = device_of(self.net), np.empty((len(first), rows.task.outputs))
+        wide = 4 if device.type == "cuda" else 1  # a GPU wants more work at once; a CPU gains nothing but padding
         with autocast(device, self.spec.stage.precision):  # around all batches: weights are made bf16 once
-            for batch in by_length(inputs.length[first], 4 * self.spec.batch_tokens, 8 * self.spec.batch_rows):
+            for batch in by_length(inputs.length[first], wide * self.spec.batch_tokens, 8 * self.spec.batch_rows):
                 given = to_device(inputs.padded(first[batch]), device)
                 logits[batch] = self.net(**given).float().cpu().numpy()
         answer = np.empty((len(rows), rows.task.outputs))
