@@ -183,6 +183,9 @@ def main() -> None:
         tokens = tokens_of(rows, find_weights(member.weights), member.length)
         speed = product_speed(device, member.stage.precision)
         print(f"{args.model}, {args.rows} rows of at most {args.length} tokens, {device}: {speed / 1e9:.0f} GFLOP/s")
+        few = rows.take(np.arange(8 * BATCH))  # the first fit of a process pays for imports and library set-up
+        by_kit(member, few, few, tokens, folder / "first")
+        by_trainer(member, few, few, tokens, folder / "first", grouped=False)
         results = {
             "kit": by_kit(member, train, valid, tokens, folder / "kit"),
             "Trainer": by_trainer(member, train, valid, tokens, folder / "plain", grouped=False),
