@@ -116,7 +116,7 @@ def many(rows: int) -> pd.DataFrame:
 def test_killed_after_the_third_block_it_goes_on_and_in_parallel_all_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame, monkey, cut, calls = many(5500), pytest.MonkeyPatch(), Words.cut, []
+    frame, cut, calls = many(5500), Words.cut, []
 
     def dying(self: Words, found: list[str]) -> Any:
         calls.append(len(found))
@@ -124,16 +124,16 @@ def test_killed_after_the_third_block_it_goes_on_and_in_parallel_all_is_the_same
             raise KeyboardInterrupt
         return cut(self, found)
 
-    monkeypatch.setenv("KIT_THREADS", "1")
-    monkey.setattr(Words, "cut", dying)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr("kit.text.sequences.threads", lambda: 1)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Words, "cut", dying)
         kit.text.sequences.sequences(Source(frame, tmp_path / "a"), ("text",), Words())
     calls.clear()
-    monkey.setattr(Words, "cut", lambda self, found: calls.append(len(found)) or cut(self, found))
-    gone_on = kit.text.sequences.sequences(Source(frame, tmp_path / "a"), ("text",), Words())
+    with monkeypatch.context() as patch:
+        patch.setattr(Words, "cut", lambda self, found: calls.append(len(found)) or cut(self, found))
+        gone_on = kit.text.sequences.sequences(Source(frame, tmp_path / "a"), ("text",), Words())
     assert len(calls) == 3  # of six
-    monkey.undo()
-    monkeypatch.setenv("KIT_THREADS", "2")
+    monkeypatch.setattr("kit.text.sequences.threads", lambda: 2)
     parallel = kit.text.sequences.sequences(Source(frame, tmp_path / "b"), ("text",), Words())
     expected = naive(frame["text"].tolist(), Words(), "words")
     check(gone_on, *expected)

@@ -20,7 +20,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     folder = tmp_path_factory.mktemp("sample")
     recipe = Chinese360()
     recipe.write_sample(folder)
-    table = recipe.load(folder).subset(300)
+    table = recipe.load(folder).subset(240)
     return table.rows(np.arange(len(table.train)))
 
 
