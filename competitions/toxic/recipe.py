@@ -24,7 +24,7 @@ class Toxic(Recipe):
         slug="jigsaw-toxic-comment-classification-challenge",
     )
     presets = {
-        "quick": ["minilm.length=40", "boost.trees=100"],
+        "quick": ["minilm.length=40", "minilm.batch_rows=64", "boost.trees=100"],
         "full": ["minilm.weights=microsoft/deberta-v3-base", "minilm.length=256", "minilm.stage.epochs=2",
                  "minilm.stage.lr=2e-5", "minilm.stage.head_lr=1e-4"],
     }  # fmt: skip
