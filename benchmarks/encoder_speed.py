@@ -12,6 +12,7 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,10 @@ class Collator:
 
 
 @dataclass
-class Result:
-    train: float  # seconds
-    predict: float
+class Trained:
+    seconds: float
     padding: float  # share of padding among all tokens of training
-    auc: float
+    predict: Callable[[], float]  # the judged rows; gives their AUC
 
 
 def product_speed(device: torch.device, precision: str) -> float:
@@ -115,20 +115,17 @@ def product_speed(device: torch.device, precision: str) -> float:
     return float(np.median(rates))
 
 
-def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path) -> Result:
+def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path) -> Trained:
     batches = LengthBatches(tokens, train.at, train.labels, member.batch_tokens, member.batch_rows, member.seed)
     length, plan = tokens.length[train.at], batches.plan(1)
     padded = sum(length[rows].max() * len(rows) for rows in plan)
     start = time.perf_counter()
     fitted = member.fit(train, valid, work)
-    middle = time.perf_counter()
-    p = fitted.predict(valid)
-    return Result(
-        middle - start, time.perf_counter() - middle, 1 - length.sum() / padded, mean_roc_auc(valid.labels, p)
-    )
+    seconds = time.perf_counter() - start
+    return Trained(seconds, 1 - length.sum() / padded, lambda: mean_roc_auc(valid.labels, fitted.predict(valid)))
 
 
-def by_trainer(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, grouped: bool) -> Result:
+def by_trainer(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, grouped: bool) -> Trained:
     start = time.perf_counter()
     torch.manual_seed(member.seed)
     net = build(member, member.reader(train), train, Scale.of(train))
@@ -149,12 +146,13 @@ def by_trainer(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: 
         ForTrainer(net), arguments, collator, Dataset(tokens, train.at, train.labels), optimizers=(optimizer, schedule)
     )
     trainer.train()
-    padding = 1 - collator.real / collator.padded
-    middle = time.perf_counter()
-    answer = trainer.predict(Dataset(tokens, valid.at, valid.labels))
-    end = time.perf_counter()
-    auc = mean_roc_auc(answer.label_ids, answer.predictions.astype(float))  # grouped: rows come back in another order
-    return Result(middle - start, end - middle, padding, auc)
+    seconds, padding = time.perf_counter() - start, 1 - collator.real / collator.padded
+
+    def predict() -> float:
+        answer = trainer.predict(Dataset(tokens, valid.at, valid.labels))
+        return mean_roc_auc(answer.label_ids, answer.predictions.astype(float))  # grouped: rows come in another order
+
+    return Trained(seconds, padding, predict)
 
 
 def bert_base(folder: Path) -> str:
@@ -170,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=4000, help="to train on; half as many are predicted")
     parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3, help="predictions of each, in turns; the median counts")
     parser.add_argument("--model", choices=["minilm", "bert-base"], default="minilm")
     args = parser.parse_args()
     use_threads(threads())
@@ -196,13 +195,21 @@ def main() -> None:
         net = build(member, member.reader(train), train, Scale.of(train))
     products = sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Linear))
     useful = 6 * products * int(tokens.length[train.at].sum())
+    # in turns, so that a machine that slows down for minutes slows all of them
+    told: dict[str, list[float]] = {name: [] for name in results}
+    auc = {}
+    for _ in range(args.rounds):
+        for name, trained in results.items():
+            start = time.perf_counter()
+            auc[name] = trained.predict()
+            told[name].append(time.perf_counter() - start)
+    predicted = {name: float(np.median(seconds)) for name, seconds in told.items()}
     for name, r in results.items():
-        training = f"training {args.rows / r.train:6.1f} rows/s, padding {r.padding:5.1%}"
-        mfu = f"MFU {useful / r.train / speed:5.1%}"
-        print(f"{name:8} {training}, {mfu}; prediction {len(valid) / r.predict:6.1f} rows/s; AUC {r.auc:.5f}")
-    kit = results["kit"]
+        training = f"training {args.rows / r.seconds:6.1f} rows/s, padding {r.padding:5.1%}"
+        mfu = f"MFU {useful / r.seconds / speed:5.1%}"
+        print(f"{name:8} {training}, {mfu}; prediction {len(valid) / predicted[name]:6.1f} rows/s; AUC {auc[name]:.5f}")
     for name in ("Trainer", "grouped"):
-        training, prediction = results[name].train / kit.train, results[name].predict / kit.predict
+        training, prediction = results[name].seconds / results["kit"].seconds, predicted[name] / predicted["kit"]
         print(f"kit against {name}: training {training:.2f} times as fast, prediction {prediction:.2f}")
 
 

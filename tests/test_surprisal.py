@@ -43,7 +43,7 @@ def test_a_partner_is_another_row_with_the_same_run() -> None:
     ids, start = corpus()
     rows, row = rows_of(ids, start), ragged.rows_of(start)
     for n, level in enumerate(levels(ids, start), 1):
-        for at, others, partner in zip(level.at, level.others, level.partner, strict=True):
+        for at, others, partner in zip(level.at, level.others, level.partners(start), strict=True):
             assert not others or (partner != row[at] and tuple(ids[at : at + n]) in grams(rows[partner], n))
     assert n >= 3
 

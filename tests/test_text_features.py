@@ -163,10 +163,10 @@ def test_a_row_covered_by_several_rows_has_several_partners() -> None:
 
 def test_titles() -> None:
     f = title_features(["今天", "今天", "今天", "今天天气", ""], ["今天，好", "好，今天", "天今好", "今天天色好", "好"])
-    assert f["title_place"] == pytest.approx([0, 2 / 4, -1 / 3, -1 / 5, 0])
-    assert f["title_prefix"] == pytest.approx([1, 0, 0, 3 / 4, 0])
-    assert f["title_ends_clause"].tolist() == [1, 0, 0, 0, 0]
-    assert f["title_pairs"] == pytest.approx([1, 1, 0, 2 / 3, 0])
+    assert f["place"] == pytest.approx([0, 2 / 4, -1 / 3, -1 / 5, 0])
+    assert f["prefix"] == pytest.approx([1, 0, 0, 3 / 4, 0])
+    assert f["ends_clause"].tolist() == [1, 0, 0, 0, 0]
+    assert f["pairs"] == pytest.approx([1, 1, 0, 2 / 3, 0])
 
 
 def test_signs_by_hand() -> None:
@@ -203,6 +203,8 @@ def test_all_together() -> None:
     more, wider = tampering_features(texts, texts, Units(letters, start, number), Units(letters % 7, start, number))
     assert more[: len(names)] == names and np.array_equal(wider[:, : len(names)], x) and np.isfinite(wider).all()
     assert {name.split("_")[0] for name in more[len(names) :]} == {"title", "word", "tag"}
+    fewer, narrower = tampering_features(texts, groups=["sign", "order"])
+    assert np.array_equal(narrower, x[:, [names.index(name) for name in fewer]]) and len(fewer) < len(names)
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["好"], ["好。好。"]])

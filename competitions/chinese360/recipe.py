@@ -45,7 +45,9 @@ class Chinese360(Recipe):
     linear: Linear = Linear(
         word=None, char=Tfidf(analyzer="char", ngram_range=(1, 2), min_df=3, binary=True, use_idf=False)
     )
-    boost: Boost = Boost(features=(Tampered(segmenter=Jieba()),))
+    boost: Boost = Boost(
+        features=(Tampered(segmenter=Jieba()),), trees=400, patience=None, lr=0.03, num_leaves=15, columns=0.3, l2=5
+    )
     cnn: TextNet = TextNet(net=TextCNN(), **WORDS)
     han: TextNet = TextNet(net=HAN(), **WORDS)
     hcn: TextNet = TextNet(net=HCN(), **WORDS)

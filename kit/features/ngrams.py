@@ -23,13 +23,19 @@ class Level(NamedTuple):
         at: (m,) ascending positions where such an n-gram begins.
         numbers: (m,) number of the n-gram.
         others: (m,) how often it occurs in other rows.
-        partner: (m,) a row that has it too: the first of them, or the last where the first is the row itself.
     """
 
     at: np.ndarray
     numbers: np.ndarray
     others: np.ndarray
-    partner: np.ndarray
+
+    def partners(self, start: np.ndarray) -> np.ndarray:
+        """(m,) a row that has the n-gram too: the first of them, or the last where the first is the row itself."""
+        row = rows_of(start)[self.at]
+        first, last = np.empty((2, int(self.numbers.max(initial=-1)) + 1), np.int32)
+        first[self.numbers[::-1]] = row[::-1]  # what is written last stays
+        last[self.numbers] = row
+        return np.where(first[self.numbers] == row, last[self.numbers], first[self.numbers])
 
 
 def characters(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -90,15 +96,11 @@ def elsewhere(ids: np.ndarray, start: np.ndarray, longest: int) -> list[np.ndarr
 
 
 def _level(at: np.ndarray, keys: np.ndarray, row: np.ndarray) -> Level:
-    order, row, fresh, own = _sorted(keys, row[at])
+    order, fresh, own = _sorted(keys, row[at])
     number = np.cumsum(fresh, dtype=np.int32) - 1
-    sizes = _sizes(fresh)
-    begins = np.flatnonzero(fresh)
-    partner = row[begins][number]
-    partner = np.where(partner == row, row[begins + sizes - 1][number], partner)
-    others = sizes[number] - _sizes(own)[np.cumsum(own, dtype=np.int32) - 1]
-    back = np.empty((3, len(keys)), np.int32)
-    back[:, order] = number, others, partner
+    others = _sizes(fresh)[number] - _sizes(own)[np.cumsum(own, dtype=np.int32) - 1]
+    back = np.empty((2, len(keys)), np.int32)
+    back[:, order] = number, others
     return Level(at, *back)
 
 
@@ -110,7 +112,7 @@ def grouped(keys: np.ndarray, row: np.ndarray, chosen: np.ndarray) -> tuple[np.n
         row: (m,) ascending row of each place.
         chosen: (m,) bool.
     """
-    order, _, fresh, own = _sorted(keys, row)
+    order, fresh, own = _sorted(keys, row)
     number, part = np.cumsum(fresh) - 1, np.cumsum(own) - 1
     others = _sizes(fresh)[number] - _sizes(own)[part]
     hits = np.bincount(number, chosen[order])[number] - np.bincount(part, chosen[order])[part] if len(keys) else others
@@ -119,15 +121,15 @@ def grouped(keys: np.ndarray, row: np.ndarray, chosen: np.ndarray) -> tuple[np.n
     return back[0], back[1], back[2]
 
 
-def _sorted(keys: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The order of the keys, the rows in it, where in it a key begins, and where a key of one row begins."""
+def _sorted(keys: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The order of the keys, where in it a key begins, and where a key of one row begins."""
     order = np.argsort(keys, kind="stable")  # the places of a key stay sorted by row
     keys, row = keys[order], row[order]
     fresh = np.ones(len(keys), bool)
     fresh[1:] = keys[1:] != keys[:-1]
     own = fresh.copy()
     own[1:] |= row[1:] != row[:-1]
-    return order, row, fresh, own
+    return order, fresh, own
 
 
 def _sizes(begins: np.ndarray) -> np.ndarray:

@@ -26,12 +26,12 @@ def reduce(function: np.ufunc, values: np.ndarray, start: np.ndarray) -> np.ndar
 
 
 def mean(values: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """(rows,) mean of the values of each row."""
+    """(rows,) mean of each row."""
     return reduce(np.add, values, start) / np.maximum(np.diff(start), 1)
 
 
 def mean_std(values: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(rows,) mean and standard deviation of the values of each row."""
+    """(rows,) mean and (rows,) standard deviation of each row."""
     middle = mean(values, start)
     return middle, np.sqrt(mean(np.square(values - np.repeat(middle, np.diff(start))), start))
 

@@ -93,7 +93,8 @@ def shingle_features(letters: np.ndarray, start: np.ndarray) -> dict[str, np.nda
     partners, best = np.zeros((2, rows))
     level = next(islice(levels(letters, start), SHINGLE - 1, None), None)
     if level is not None:
-        at, partner = level.at[level.others > 0], level.partner[level.others > 0]
+        shared = level.others > 0
+        at, partner = level.at[shared], level.partners(start)[shared]
         np.add.at(ends, at, 1)
         np.add.at(ends, at + SHINGLE, -1)
         pairs, counts = np.unique(ragged.rows_of(start)[at] * np.int64(rows) + partner, return_counts=True)
@@ -126,11 +127,11 @@ def _title(title: str, text: str) -> dict[str, float]:
     pairs = {title[i : i + 2] for i in range(len(title) - 1)}
     head = text[: len(title) + 4]
     return {
-        "title_length": len(title),
-        "title_place": place / max(len(text), 1),
-        "title_prefix": same / max(len(title), 1),
-        "title_pairs": sum(p in text for p in pairs) / max(len(pairs), 1),
-        "title_head_pairs": sum(p in head for p in pairs) / max(len(pairs), 1),
-        "title_times": text.count(title) if title else 0,
-        "title_ends_clause": float(after != "" and not after.isalnum()),
+        "length": len(title),
+        "place": place / max(len(text), 1),
+        "prefix": same / max(len(title), 1),
+        "pairs": sum(p in text for p in pairs) / max(len(pairs), 1),
+        "head_pairs": sum(p in head for p in pairs) / max(len(pairs), 1),
+        "times": text.count(title) if title else 0,
+        "ends_clause": float(after != "" and not after.isalnum()),
     }

@@ -1,6 +1,6 @@
 """Features that tell texts tampered with by a machine; they read all rows, train and test, and no labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +39,15 @@ class Units(NamedTuple):
         return np.flatnonzero(begins)
 
 
+GROUPS = ("surprisal", "exchange", "coherence", "order", "repeat", "sign", "title", "word", "tag")
+
+
 def tampering_features(
     texts: Sequence[str],
     titles: Sequence[str] | None = None,
     words: Units | None = None,
     tags: Units | None = None,
+    groups: Sequence[str] = GROUPS,
 ) -> tuple[list[str], np.ndarray]:
     """Everything here that tells tampering, for all rows at once.
 
@@ -52,25 +56,33 @@ def tampering_features(
         titles: of the texts, if they have any.
         words: of the texts, if they are to be looked at.
         tags: parts of speech, likewise.
+        groups: which of `GROUPS` to compute, as far as what they need is given.
 
     Returns:
-        Names, and (rows, names) float32, finite.
+        Names, each with its group in front, and (rows, names) float32, finite.
     """
     letters, start = characters(texts)
     pieces = sentences(letters, start)
-    groups: dict[str, dict[str, np.ndarray]] = {
-        "surprisal": surprisal_features(surprisal(letters, start), start, pieces, clauses(letters, start)),
-        "exchange": exchange_features(letters, start),
-        "coherence": coherence_features(letters, start),
-        "order": order_features(letters, start),
-        "repeat": repeat_features(texts, letters, start),
-        "sign": punctuation_features(texts, letters, start),
+    makers: dict[str, Callable[[], dict[str, np.ndarray]]] = {
+        "surprisal": lambda: surprisal_features(surprisal(letters, start), start, pieces, clauses(letters, start)),
+        "exchange": lambda: exchange_features(letters, start),
+        "coherence": lambda: coherence_features(letters, start),
+        "order": lambda: order_features(letters, start),
+        "repeat": lambda: repeat_features(texts, letters, start),
+        "sign": lambda: punctuation_features(texts, letters, start),
     }
     if titles is not None:
-        groups["title"] = title_features(titles, texts)
+        makers["title"] = lambda: title_features(titles, texts)
     if words is not None:
-        groups["word"] = surprisal_features(surprisal(words.ids, words.start, WORDS), words.start, words.sentences())
+        makers["word"] = lambda: surprisal_features(
+            surprisal(words.ids, words.start, WORDS), words.start, words.sentences()
+        )
     if tags is not None:
-        groups["tag"] = tag_features(tags.ids, tags.start, tags.sentences())
-    columns = {f"{group}_{name}": column for group, found in groups.items() for name, column in found.items()}
-    return list(columns), np.stack([*columns.values()], axis=1).astype(np.float32)
+        makers["tag"] = lambda: tag_features(tags.ids, tags.start, tags.sentences())
+    columns = {
+        f"{group}_{name}": column.astype(np.float32)
+        for group in groups
+        if group in makers
+        for name, column in makers[group]().items()
+    }
+    return list(columns), np.stack([*columns.values()], axis=1)
