@@ -46,4 +46,4 @@ clean: ## remove .venv and caches; keeps data/ and runs/
 
 lock: .venv/ready ## write requirements.lock anew from pyproject.toml
 	$(PY) -m pip install --quiet uv
-	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra ray --extra offline --extra text --extra augment --extra dev --no-emit-package sentence-transformers pyproject.toml --upgrade -o requirements.lock
+	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra ray --extra offline --extra text --extra augment --extra postgres --extra mlflow --extra tensorboard --extra dev --no-emit-package sentence-transformers pyproject.toml --upgrade -o requirements.lock

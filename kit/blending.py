@@ -82,9 +82,13 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     predictions = np.stack([out_of_fold(run, folds)[judged] for folds in members.values()])
     # a test row is predicted by every fold's model, and their mean is the member's prediction
     tests = np.stack([np.mean([fold.test for fold in folds.values()], axis=0) for folds in members.values()])
-    blended = fit_thresholded(run.recipe.blend, predictions, y, task.metric, list(members))
-    honest = nested(run.recipe.blend, predictions, y, plan, task.metric, list(members))
-    oof, test = blended.apply(predictions), blended.apply(tests) if tests.shape[1] else tests[0]
+    names, how = list(members), run.recipe.blend
+    columns, asked = (
+        frame[list(how.needs)] if how.needs else None for frame in (run.table.train[judged], run.table.test)
+    )
+    blended = fit_thresholded(how, predictions, y, task.metric, names, plan, columns)
+    honest = nested(how, predictions, y, plan, task.metric, names, columns)
+    oof, test = blended.apply(predictions, columns), blended.apply(tests, asked) if tests.shape[1] else tests[0]
     cuts = blended.thresholds
     path, warnings = None, []
     if submit and tests.shape[1]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from kit.ensemble import Blend, Blended, Greedy, Mean, RankMean, nested, scaled_ranks
+from kit.ensemble import Blend, Blended, Greedy, Mean, RankMean, Weighted, nested, scaled_ranks
 from kit.metrics import Metric, accuracy, f1, log_loss, mean_roc_auc, rmse, roc_auc
 from kit.spec import KitError, Spec
 
@@ -262,7 +262,7 @@ def test_shapes_that_disagree(shape: tuple[int, ...], rows: int, names: str, sen
 
 def test_apply_wants_every_member() -> None:
     with pytest.raises(KitError, match="blend: predictions of 2 members, but 3 names: a, b, c"):
-        Blended("Mean", ("a", "b", "c"), (0.5, 0.25, 0.25)).apply(np.zeros((2, 5, 1)))
+        Weighted("Mean", ("a", "b", "c"), (0.5, 0.25, 0.25)).apply(np.zeros((2, 5, 1)))
 
 
 # ---- nested ------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
-"""Blend and Blended: how weights are found, and the weights that were found."""
+"""Blend and Blended: how members are joined, and what was found on rows whose labels are known."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
 from kit.files import read_json, write_json
@@ -15,8 +16,99 @@ from kit.spec import KitError, Spec
 
 
 @dataclass(frozen=True)
-class Blended:
-    """A weighted mean of members; `save` writes it as a small file that a person can read.
+class Judged:
+    """Rows whose labels are known, with every member's out-of-fold predictions: what a blend learns from.
+
+    Attributes:
+        predictions: (members, n, outputs), checked: finite.
+        y: (n, targets) labels.
+        metric: what the blend is judged by.
+        names: one a member.
+        plan: (n,) fold number of each row, for blends that need out-of-fold predictions of their own; None where
+            nobody said.
+        columns: (n, …) original columns, those of `Blend.needs`; None where none are wanted.
+    """
+
+    predictions: np.ndarray
+    y: np.ndarray
+    metric: Metric
+    names: tuple[str, ...]
+    plan: np.ndarray | None = None
+    columns: pd.DataFrame | None = None
+
+
+class Blended(ABC):
+    """What a Blend found. `save` writes it as a small file that a person can read; `load` gives the same numbers.
+
+    A kind of it is a frozen dataclass that gives `join`, `facts` and `of`.
+
+    Attributes:
+        members: names, in the order in which `apply` takes their predictions.
+        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+    """
+
+    members: tuple[str, ...]
+    thresholds: tuple[float, ...]
+
+    @property
+    @abstractmethod
+    def weights(self) -> dict[str, float]:
+        """Member name → its share in the blend, a mean over columns, for people to read."""
+
+    @abstractmethod
+    def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
+        """Blended predictions (n, outputs) of checked ones (members, n, outputs)."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, facts: dict[str, Any]) -> Self:
+        """What gave these `facts`."""
+
+    def apply(self, predictions: np.ndarray, columns: pd.DataFrame | None = None) -> np.ndarray:
+        """Blended predictions, (n, outputs), before any threshold.
+
+        Args:
+            predictions: (members, n, outputs), members in the order of `self.members`. Ranks are taken among these
+                n rows, so rows that will be judged together are passed together.
+            columns: (n, …) original columns, where the blend was fitted with some.
+
+        Raises:
+            KitError: another number of members, or a prediction that is NaN or infinite.
+        """
+        return self.join(checked(predictions, self.members), columns)
+
+    def save(self, path: Path) -> None:
+        """Writes what `load` reads."""
+        write_json(path, {"kind": type(self).__name__, **self.facts()})
+
+    @staticmethod
+    def load(path: Path) -> "Blended":
+        """The blend that `save` wrote; it gives the same numbers."""
+        return revived(read_json(path))
+
+
+def revived(facts: dict[str, Any]) -> Blended:
+    """The blend whose `facts` and kind these are."""
+    import kit.ensemble  # noqa: F401 (every kind must be known)
+
+    kinds: dict[str, type[Blended]] = {}
+    waiting: list[Any] = [Blended]
+    while waiting:
+        kind = waiting.pop()
+        kinds[kind.__name__] = kind
+        waiting += kind.__subclasses__()
+    if facts["kind"] not in kinds:
+        raise KitError(f"a blend of kind '{facts['kind']}' is not known to this version of kit")
+    return kinds[facts["kind"]].of({k: v for k, v in facts.items() if k != "kind"})
+
+
+@dataclass(frozen=True)
+class Weighted(Blended):
+    """A weighted mean of members.
 
     Attributes:
         method: class of the Blend that found the weights.
@@ -34,50 +126,48 @@ class Blended:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Member name → weight."""
         return dict(zip(self.members, self.shares, strict=True))
 
-    def apply(self, predictions: np.ndarray) -> np.ndarray:
-        """Blended predictions, (n, outputs), before any threshold.
-
-        Args:
-            predictions: (members, n, outputs), members in the order of `self.members`. Ranks are taken among these
-                n rows, so rows that will be judged together are passed together.
-
-        Raises:
-            KitError: another number of members, or a prediction that is NaN or infinite.
-        """
-        predictions = checked(predictions, self.members)
+    def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
         return weighted(scaled_ranks(predictions) if self.ranks else predictions, np.array(self.shares))
 
-    def save(self, path: Path) -> None:
-        """Writes what `load` reads."""
+    def facts(self) -> dict[str, Any]:
         # a list, because write_json sorts the keys of a dict and apply needs the members' order
         weights = [{"member": name, "weight": share} for name, share in self.weights.items()]
-        facts = {"method": self.method, "ranks": self.ranks, "weights": weights, "thresholds": list(self.thresholds)}
-        write_json(path, facts)
+        return {"method": self.method, "ranks": self.ranks, "weights": weights, "thresholds": list(self.thresholds)}
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """The blend that `save` wrote; it gives the same numbers."""
-        read = read_json(path)
-        members, shares = zip(*((entry["member"], entry["weight"]) for entry in read["weights"]), strict=True)
-        return cls(read["method"], members, shares, read["ranks"], tuple(read["thresholds"]))
+    def of(cls, facts: dict[str, Any]) -> Self:
+        members, shares = zip(*((entry["member"], entry["weight"]) for entry in facts["weights"]), strict=True)
+        return cls(facts["method"], members, shares, facts["ranks"], tuple(facts["thresholds"]))
 
 
 class Blend(Spec):
-    """A way to find one weight a member. A frozen spec; `fit` gives back a Blended."""
+    """A way to join members. A frozen spec; `fit` gives back a Blended. A new one gives `learn`."""
 
-    ranks: ClassVar[bool] = False  # True: members are turned into ranks before they are averaged
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Original columns that the blend reads beside the predictions."""
+        return ()
 
-    def fit(self, predictions: np.ndarray, y: np.ndarray, metric: Metric, names: Sequence[str] = ()) -> Blended:
-        """Finds the weights on rows whose labels are known.
+    def fit(
+        self,
+        predictions: np.ndarray,
+        y: np.ndarray,
+        metric: Metric,
+        names: Sequence[str] = (),
+        plan: np.ndarray | None = None,
+        columns: pd.DataFrame | None = None,
+    ) -> Blended:
+        """Learns on rows whose labels are known.
 
         Args:
             predictions: (members, n, outputs) out-of-fold predictions of judged rows.
             y: (n, targets) labels.
             metric: what the blend is judged by.
             names: one a member; empty calls them by their index.
+            plan: (n,) fold number of each row.
+            columns: (n, …) the original columns of `needs`.
 
         Raises:
             KitError: shapes disagree, a prediction is NaN or infinite, or the metric cannot judge such a blend.
@@ -86,12 +176,25 @@ class Blend(Spec):
         predictions = checked(predictions, names)
         if len(y) != predictions.shape[1]:
             raise KitError(f"blend: {len(y)} rows of labels, but predictions of {predictions.shape[1]} rows")
-        shares = self.weigh(predictions, y, metric)
-        return Blended(type(self).__name__, names, tuple(map(float, shares)), self.ranks)
+        return self.learn(Judged(predictions, y, metric, names, plan, columns))
+
+    @abstractmethod
+    def learn(self, judged: Judged) -> Blended:
+        """Learns; what `fit` checked need not be checked again."""
+
+
+class WeightedBlend(Blend):
+    """A way to find one weight a member. A new one gives `weigh`."""
+
+    ranks: ClassVar[bool] = False  # True: members are turned into ranks before they are averaged
+
+    def learn(self, judged: Judged) -> Blended:
+        shares = self.weigh(judged.predictions, judged.y, judged.metric)
+        return Weighted(type(self).__name__, judged.names, tuple(map(float, shares)), self.ranks)
 
     @abstractmethod
     def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
-        """Weights (members,) that sum to 1; what `fit` checked need not be checked again."""
+        """Weights (members,) that sum to 1."""
 
 
 def checked(predictions: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -7,14 +7,14 @@ from functools import cache
 import numpy as np
 from pydantic import Field
 
-from kit.ensemble.base import Blend, weighted
+from kit.ensemble.base import WeightedBlend, weighted
 from kit.metrics import Metric
 from kit.spec import KitError
 
 Counts = tuple[int, ...]  # how often each member was chosen
 
 
-class Greedy(Blend):
+class Greedy(WeightedBlend):
     """Adds, again and again, the member that helps most; a member may be added many times, which is its weight.
 
     Of all the blends on the way the best is kept, the earliest of equals. Among equally helpful members one that is

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from kit.ensemble.base import Blend
+from kit.ensemble.base import WeightedBlend
 from kit.metrics import Metric
 
 
-class Mean(Blend):
+class Mean(WeightedBlend):
     """Every member counts the same; reads no labels, so it cannot overfit."""
 
     def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:

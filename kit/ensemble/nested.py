@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from kit.ensemble.base import Blend, checked
 from kit.ensemble.threshold import fit_thresholded, judge, judge_folds, unseen_thresholds
@@ -64,7 +65,13 @@ class NestedScore:
 
 
 def nested(
-    blend: Blend, predictions: np.ndarray, y: np.ndarray, plan: np.ndarray, metric: Metric, names: Sequence[str] = ()
+    blend: Blend,
+    predictions: np.ndarray,
+    y: np.ndarray,
+    plan: np.ndarray,
+    metric: Metric,
+    names: Sequence[str] = (),
+    columns: pd.DataFrame | None = None,
 ) -> NestedScore | None:
     """Learns weights (and thresholds, where the metric has one) on all folds but one, blends that one, for each fold.
 
@@ -79,6 +86,7 @@ def nested(
         y: (n, targets) labels.
         plan: (n,) fold number of each row.
         names: one a member; empty calls them by their index.
+        columns: (n, …) the original columns of `blend.needs`.
 
     Returns:
         None where all rows lie in one fold, as in a partial run (`folds=0`): that is no mistake, but there is
@@ -104,8 +112,9 @@ def nested(
     thresholds: dict[int, tuple[float, ...]] = {}
     for fold in numbers:
         here = plan == fold
-        fitted = fit_thresholded(blend, predictions[:, ~here], y[~here], metric, names)
-        blended[here] = fitted.apply(predictions[:, here])
+        inside, outside = (None if columns is None else columns[rows] for rows in (here, ~here))
+        fitted = fit_thresholded(blend, predictions[:, ~here], y[~here], metric, names, plan[~here], outside)
+        blended[here] = fitted.apply(predictions[:, here], inside)
         weights[fold], thresholds[fold] = fitted.weights, fitted.thresholds
         folds[fold] = judge(metric, y[here], blended[here], fitted.thresholds)
     singles = [judge_folds(metric, y, p, plan, unseen_thresholds(metric, y, p, plan)) for p in predictions]

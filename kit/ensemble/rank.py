@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from kit.ensemble.base import Blend
+from kit.ensemble.base import WeightedBlend
 from kit.metrics import Metric
 from kit.spec import KitError
 
 
-class RankMean(Blend):
+class RankMean(WeightedBlend):
     """Every member counts the same, by its ranks: a member with timid probabilities weighs as much as a bold one.
 
     Ranks say nothing about size, so the result is neither a probability nor a value.

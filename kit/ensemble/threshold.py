@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 
 from kit.ensemble.base import Blend, Blended
 from kit.metrics import Metric, accuracy, f1, mcc, mean_roc_auc
@@ -72,7 +74,13 @@ def judge_folds(
 
 
 def fit_thresholded(
-    blend: Blend, predictions: np.ndarray, y: np.ndarray, metric: Metric, names: Sequence[str] = ()
+    blend: Blend,
+    predictions: np.ndarray,
+    y: np.ndarray,
+    metric: Metric,
+    names: Sequence[str] = (),
+    plan: np.ndarray | None = None,
+    columns: pd.DataFrame | None = None,
 ) -> Blended:
     """`blend.fit`, and for a metric with a threshold the best one for the blend.
 
@@ -81,9 +89,9 @@ def fit_thresholded(
     members, weights found by AUC had the better F1 on fresh rows.
     """
     if not takes_threshold(metric, y, predictions[0]):
-        return blend.fit(predictions, y, metric, names)
-    blended = blend.fit(predictions, y, mean_roc_auc, names)
-    return replace(blended, thresholds=best_threshold(metric, y, blended.apply(predictions)))
+        return blend.fit(predictions, y, metric, names, plan, columns)
+    blended = blend.fit(predictions, y, mean_roc_auc, names, plan, columns)
+    return replace(cast(Any, blended), thresholds=best_threshold(metric, y, blended.apply(predictions, columns)))
 
 
 Counted = Callable[
