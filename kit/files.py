@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+
+from kit.errors import KitError
 
 
 @contextlib.contextmanager
@@ -89,7 +92,13 @@ def lock(path: Path, wait: float = 0) -> Iterator[bool]:
     """Holds the lock file `path` for the block; gives False where another has it for longer than `wait` seconds.
 
     The operating system drops the lock when its process ends, however it ends.
+
+    Raises:
+        KitError: this is a worker process that is still running its parent's script. It would wait for ever for what
+            the parent holds until the worker is ready.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise KitError("worker processes begin by running your script: put its work under if __name__ == '__main__':")
     path.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(path)
     try:

@@ -122,6 +122,15 @@ def test_killed_run_leaves_its_blocks_and_no_processes(tmp_path: Path) -> None:
     assert seen == [6, 9] and arrays["twice"].tolist() == (FRAME["x"] * 2).tolist()
 
 
+def test_a_script_that_guards_nothing_is_told_so_and_does_not_wait_for_itself(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    lines = PROGRAM.partition('if __name__ == "__main__":\n')
+    program.write_text(lines[0] + "\n".join(line.strip() for line in lines[2].splitlines()))
+    ended = subprocess.run([sys.executable, str(program), str(tmp_path)], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode and "put its work under if __name__ == '__main__':" in ended.stderr
+    assert "a process that computed ahead died" in ended.stderr.splitlines()[-1]
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
