@@ -37,6 +37,7 @@ class Encoder(Network):
     )
     reinit: int = Field(0, ge=0, description="top encoder layers that start afresh (Zhang et al. 2021)")
     checkpointing: bool = Field(False, description="recompute activations in the backward pass: less memory, slower")
+    unpadded: bool = Field(True, description="on a GPU: batches without padding, where model and stage allow it")
     batch_rows: int = Field(32, ge=1, description="rows a batch at most; more short ones cost AUC where steps are few")
     stage: Stage = Field(Stage(lr=1e-4, head_lr=2e-3), description="how it learns")
 

@@ -15,6 +15,7 @@ from kit.models.encoder import TextEncoder
 from kit.models.pieces import Pieces
 from kit.spec import KitError, digest
 from kit.text.tokens import TokenPieces, Tokens, tokenize
+from kit.train.device import best_device
 from kit.train.learn import fresh_layers
 from kit.train.lengths import Inputs
 
@@ -55,8 +56,11 @@ class TokenReader(Reader):
         return self._around(encoder_of(AutoModel.from_config(config, trust_remote_code=False)))
 
     def _around(self, backbone: Any) -> TextEncoder | Pieces:
-        encoder = TextEncoder(backbone, self.spec.pool)
-        return Pieces(encoder, self.spec.join) if self.spec.cut in ("windows", "sentences") else encoder
+        spec, pieces = self.spec, self.spec.cut in ("windows", "sentences")
+        # jagged tensors cannot be kept for a layer that is computed again
+        unpadded = spec.unpadded and not (pieces or spec.checkpointing) and best_device().type == "cuda"
+        encoder = TextEncoder(backbone, spec.pool, unpadded)
+        return Pieces(encoder, spec.join) if pieces else encoder
 
     def save(self, folder: Path, body: Any) -> None:
         body.backbone.config.save_pretrained(folder)

@@ -76,7 +76,7 @@ class NetworkPredictor(Predictor):
         wide = 4 if device.type == "cuda" else 1  # a GPU wants more work at once; a CPU gains nothing but padding
         with autocast(device, self.spec.stage.precision):  # around all batches: weights are made bf16 once
             for batch in by_length(inputs.length[first], wide * self.spec.batch_tokens, 8 * self.spec.batch_rows):
-                given = to_device(inputs.padded(first[batch]), device)
+                given = to_device(self.net.arranged(inputs.padded(first[batch])), device)
                 logits[batch] = self.net(**given).float().cpu().numpy()
         answer = np.empty((len(rows), rows.task.outputs))
         answer[order] = logits[again]

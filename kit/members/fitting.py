@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,10 @@ def fit(spec: Network, rows: Rows, valid: Rows, work: Path, reader: Reader | Non
             judged = train(
                 net,
                 [_objective(spec, net, stage, rows.task.kind, penalty) for stage in spec.stages],
-                [replace(batches, changed=_changed(spec, stage, reader, rows, stack)) for stage in spec.stages],
+                [
+                    replace(batches, changed=_changed(spec, stage, reader, rows, stack), **_arranged(spec, stage, net))
+                    for stage in spec.stages
+                ],
                 spec.stages,
                 work,
                 net.depth,
@@ -97,6 +101,12 @@ def _changed(
     if not rows.task.text:
         raise KitError(f"augment={type(stage.augment).__name__} changes texts, and the task names no text column")
     return stack.enter_context(AugmentedRows(reader, rows, stage.augment, stage.augmented, spec.seed))
+
+
+def _arranged(spec: Network, stage: Stage, net: Headed) -> dict[str, Any]:
+    """What is done at embeddings, and a language model, want rows of their own."""
+    rowwise = stage.perturb or stage.noise or stage.mix or spec.regularise.language
+    return {} if rowwise else {"arranged": net.arranged}
 
 
 def _objective(spec: Network, net: Headed, stage: Stage, kind: str, penalty: SpectralPenalty | None) -> Objective:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from kit.layers.pooling import pooling
+from kit.models.packing import allow_packing, pack, packed_states
 
 
 class TextEncoder(nn.Module):
@@ -14,13 +15,15 @@ class TextEncoder(nn.Module):
     Args:
         backbone: a transformers encoder that gives `last_hidden_state` (n, length, width).
         pool: a name that `kit.layers.pooling.pooling` knows.
+        unpadded: read batches without their padding, where the model allows it.
     """
 
-    def __init__(self, backbone: Any, pool: str = "mean") -> None:
+    def __init__(self, backbone: Any, pool: str = "mean", unpadded: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
         self.pool = pooling(pool, backbone.config.hidden_size)
         self.width: int = backbone.config.hidden_size
+        self.first_position = allow_packing(backbone) if unpadded else None
         self._layers = 1 + max([layer_of(name) or 0 for name, _ in backbone.named_parameters()])
 
     @property
@@ -38,9 +41,16 @@ class TextEncoder(nn.Module):
         """Whether features of a frozen backbone are fixed: the pooling learns nothing either."""
         return not any(True for _ in self.pool.parameters())
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Token ids and mask (n, length), 1 where a token stands → pooled features (n, width)."""
-        states = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    def arranged(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A padded batch as `forward` likes it best."""
+        return inputs if self.first_position is None else pack(**inputs, first=self.first_position)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, **packed: Tensor) -> Tensor:
+        """Token ids and mask (n, length), 1 where a token stands, or what `pack` gives → pooled features (n, width)."""
+        if packed:
+            states = packed_states(self.backbone, input_ids, attention_mask=attention_mask, **packed)
+        else:
+            states = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return self.pool(states, attention_mask)
 
     def depth(self, name: str) -> int | None:

@@ -58,6 +58,11 @@ class Headed(nn.Module):
         """The body's inputs → features (n, width)."""
         return self.body(**inputs)
 
+    def arranged(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A padded batch on the CPU as the body likes it best, such as without its padding."""
+        own = getattr(self.body, "arranged", None)
+        return own(inputs) if own else inputs
+
     def forward(self, features: Tensor | None = None, **inputs: Tensor) -> Tensor:
         """The body's inputs, or the features themselves → logits (n, outputs)."""
         return self.head(self.dropout(self.body(**inputs) if features is None else features))

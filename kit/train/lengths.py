@@ -1,5 +1,6 @@
 """Rows of unlike length, in batches of like length under a budget."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,6 +81,7 @@ class LengthBatches:
         seed: of the order.
         changed: where some rows are seen otherwise than they are. The plan gives row i, changed in epoch e, as
             position e · n + i: a batch knows its epoch, and a resumed run sees the same rows.
+        arranged: what the network makes of its padded inputs before they go to its device.
     """
 
     inputs: Inputs
@@ -90,6 +92,7 @@ class LengthBatches:
     seed: int
     pool: int = 50
     changed: Changed | None = None
+    arranged: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
 
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch, as positions in `at`; the same ones each time it is asked."""
@@ -117,7 +120,7 @@ class LengthBatches:
             assert self.changed is not None
             inputs.append(self.changed.padded(int(epoch.max()), own[~plain]))
         own = np.concatenate([own[plain], own[~plain]])
-        return {"inputs": stacked(inputs), "y": torch.from_numpy(self.y[own].astype(np.float32))}
+        return {"inputs": self.arranged(stacked(inputs)), "y": torch.from_numpy(self.y[own].astype(np.float32))}
 
 
 def stacked(inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
