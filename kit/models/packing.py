@@ -131,4 +131,3 @@ def _same_packed(backbone: Any, first: int) -> bool:
         backbone.train(training)
     there = mask.bool()
     return torch.allclose(plain[there], packed[there], rtol=1e-3, atol=1e-4)
-
