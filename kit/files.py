@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,38 @@ def checksum(path: Path) -> str:
     """SHA-256 of a file's bytes, read in blocks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def contents(place: str | Path, *patterns: str) -> str:
+    """Checksum of a file, or of the files that lie in a folder; "" where there is none. Read again only once changed.
+
+    Args:
+        place: file or folder; ~ is one's home.
+        patterns: files of a folder that count; by default all.
+    """
+    with contextlib.suppress(OSError, ValueError):  # no name that a file could have
+        path = Path(place).expanduser()
+        if path.is_file():
+            return _kept_checksum(path)
+        found = {p for pattern in patterns or ("*",) for p in path.glob(pattern) if p.is_file()} if place else set()
+        sums = "".join(f"{p.name}\n{_kept_checksum(p)}\n" for p in sorted(found))
+        return hashlib.sha256(sums.encode(errors="surrogateescape")).hexdigest() if sums else ""
+    return ""
+
+
+def _kept_checksum(path: Path) -> str:
+    at = path.stat()
+    return _checksum(path.resolve(), at.st_mtime_ns, at.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _checksum(path: Path, changed: int, size: int) -> str:
+    return checksum(path)
+
+
+def checksums(**named: str | None) -> dict[str, str]:
+    """What `Spec.reads` says of settings that name files: those that are there, each with its `contents`."""
+    return {name: found for name, place in named.items() if place and (found := contents(place))}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field
@@ -52,10 +52,6 @@ class Member(Spec):
     def peeks(self) -> bool:
         """Whether `fit` chooses anything by the judged fold's labels: its score is then slightly optimistic."""
         return False
-
-    def identity(self) -> dict[str, Any]:
-        """What the bank's key is made of: every setting but those that change no number."""
-        return self.dump()
 
     def prepare(self, rows: Rows) -> None:
         """Computes what reads no labels for all rows of `rows.source`, once; nothing to do by default."""

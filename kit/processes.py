@@ -4,13 +4,20 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 
-def worker_pool(count: int) -> ProcessPoolExecutor:
-    """A pool of `count` processes; Ctrl-C, which reaches all of a terminal's processes, is left to the parent."""
+def worker_pool(count: int, begin: Callable[..., None] | None = None, *given: Any) -> ProcessPoolExecutor:
+    """A pool of `count` processes; Ctrl-C, which reaches all of a terminal's processes, is left to the parent.
+
+    Args:
+        begin: what each process does first.
+        given: to `begin`, once a process: what all its jobs share.
+    """
     # forking a process that has started threads may hang
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _worker)
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _worker, (begin, *given))
 
 
 def kill(pool: ProcessPoolExecutor) -> None:
@@ -19,9 +26,11 @@ def kill(pool: ProcessPoolExecutor) -> None:
         process.kill()
 
 
-def _worker() -> None:
+def _worker(begin: Callable[..., None] | None, *given: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
+    if begin:
+        begin(*given)
 
 
 def _follow_parent() -> None:

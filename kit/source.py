@@ -31,11 +31,16 @@ class Source:
         frame: the input columns, one row each.
         folder: where what is computed once is kept, in a folder named by the data's digest; None keeps it in memory.
         name: digest of the data; None computes it from the frame.
+        originals: how many rows, the first ones, are rows; the others are views of them, in which nothing is to be
+            counted a second time. None: all.
     """
 
-    def __init__(self, frame: pd.DataFrame, folder: Path | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, frame: pd.DataFrame, folder: Path | None = None, name: str | None = None, originals: int | None = None
+    ) -> None:
         self.frame = frame.reset_index(drop=True)
         self.folder = folder
+        self.originals = len(frame) if originals is None else originals
         self._name = name
         self._memory: dict[str, Arrays] = {}
 
@@ -45,7 +50,8 @@ class Source:
         if self._name:
             return self._name
         hashes = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
-        return digest([list(self.frame.columns), hashes.tobytes().hex()])
+        views = [self.originals] if self.originals < len(self.frame) else []
+        return digest([list(self.frame.columns), hashes.tobytes().hex(), *views])
 
     def once(self, name: str, compute: Callable[[pd.DataFrame], Arrays]) -> Arrays:
         """What `compute` makes of all rows, made once for all folds, members and processes.

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from kit.errors import KitError, nearest
+from kit.errors import KitError, nearest, refusal
 
 __all__ = ["KitError", "Option", "Spec", "digest", "nearest", "validator"]
 
@@ -40,12 +40,13 @@ class Spec(BaseModel):
     # defaults are cast like given values: 1 and 1.0 in a float field are one setting and have one fingerprint
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True)
     version: ClassVar[int] = 1
+    immaterial: ClassVar[tuple[str, ...]] = ()  # settings that change no result: device, size of a batch, cache
 
     def __init__(self, **settings: Any) -> None:
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise KitError(_sentence(type(self), error)) from None
+            raise KitError(refusal(type(self), error)) from None
 
     # ---- overriding ----------------------------------------------------------------------------
 
@@ -141,8 +142,20 @@ class Spec(BaseModel):
 
     def dump(self) -> dict[str, Any]:
         """JSON-ready dict with the class and version of every nested spec; `Spec.revive` reads it back."""
-        fields = {name: _plain(getattr(self, name)) for name in sorted(type(self).model_fields)}
+        return self._told("dump", sorted(type(self).model_fields))
+
+    def _told(self, how: str, names: list[str]) -> dict[str, Any]:
+        fields = {name: _plain(getattr(self, name), how) for name in names}
         return {"class": f"{type(self).__module__}:{type(self).__qualname__}", "version": self.version, **fields}
+
+    def reads(self) -> dict[str, str]:
+        """Setting → checksum of the file or folder that it names (`kit.files.contents`); none by default."""
+        return {}
+
+    def identity(self) -> dict[str, Any]:
+        """All that a result depends on: `dump` less what is immaterial, with the checksums of what it reads."""
+        told = self._told("identity", sorted(type(self).model_fields.keys() - {*self.immaterial}))
+        return told | ({"reads": read} if (read := self.reads()) else {})
 
     @staticmethod
     def revive(dumped: dict[str, Any]) -> "Spec":
@@ -180,13 +193,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, how: str) -> Any:
     if isinstance(value, Spec):
-        return value.dump()
+        return getattr(value, how)()
     if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
+        return [_plain(v, how) for v in value]
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _plain(v, how) for k, v in value.items()}
     if hasattr(value, "item"):  # numpy scalars
         return value.item()
     if value is None or isinstance(value, (str, int, float, bool)):
@@ -281,14 +294,3 @@ def _type_name(info: FieldInfo) -> str:
 def _range(info: FieldInfo) -> str:
     signs = {Ge: "≥ {0.ge}", Gt: "> {0.gt}", Le: "≤ {0.le}", Lt: "< {0.lt}"}
     return ", ".join(sign.format(m) for m in info.metadata for kind, sign in signs.items() if isinstance(m, kind))
-
-
-def _sentence(cls: type[Spec], error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{cls.__name__} has no setting '{where}'" + nearest(where, list(cls.model_fields))
-    if first["type"] == "value_error":  # a validator's own sentence
-        return f"{cls.__name__}: " + first["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
-    return f"{cls.__name__}.{where}{shown}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -3,8 +3,10 @@
 import importlib.util
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
+from kit.files import contents
 from kit.spec import KitError
 
 # Packages of the public registry that carry a hub model: (module, folder in it).
@@ -41,6 +43,24 @@ def find_weights(name: str) -> Path:
     )
 
 
+def local_sums(**named: str) -> dict[str, str]:
+    """What `Spec.reads` says of settings that name models: those in a folder or an installed package, with a checksum.
+
+    A model of the hub, cached or not, counts by its name alone: otherwise a first download would change what it is
+    known by.
+    """
+    return {setting: found for setting, name in named.items() if (found := _local_sum(name))}
+
+
+def _local_sum(name: str) -> str:
+    own = Path(name).expanduser()
+    places = [own] if is_model(own) else (folder for _, folder in _local(name) if folder and is_model(folder))
+    folder = next(iter(places), None)
+    if folder is None:
+        return ""
+    return contents(folder, *WANTED) if any(folder.glob("*.safetensors")) else contents(folder, *WANTED, "*.bin")
+
+
 def is_model(folder: Path) -> bool:
     """Whether configuration and weights lie in `folder`: a download that was cut short leaves only the former."""
     return (folder / "config.json").is_file() and any(p for s in ("safetensors", "bin") for p in folder.glob(f"*.{s}"))
@@ -51,19 +71,31 @@ def _override_root() -> Path:
 
 
 def _places(name: str) -> Iterator[tuple[str, Path | None]]:
+    yield from _local(name)
+    yield "the hub's cache", _cached(name)
+
+
+def _local(name: str) -> Iterator[tuple[str, Path | None]]:
+    """Places other than the hub and its cache."""
     last = name.rstrip("/").split("/")[-1]
     for part in dict.fromkeys((name, last)):
         yield str(_override_root() / part), _override_root() / part
     kaggle = Path(os.environ.get("KIT_KAGGLE_INPUT", "/kaggle/input"))
-    mounted = [p.parent for p in kaggle.rglob("config.json") if last in p.parts or name.replace("/", "--") in str(p)]
-    # a model's folder may hold further ones (1_Pooling, onnx): the shallowest is the model itself
-    yield str(kaggle), min(filter(is_model, mounted), key=lambda p: (len(p.parts), p), default=None)
+    yield str(kaggle), _mounted(name, kaggle, kaggle.stat().st_mtime_ns) if kaggle.exists() else None
     if name in PACKAGES:
         module, inner = PACKAGES[name]
         package = importlib.util.find_spec(module)  # finds it without running its code
         folder = Path(package.origin).parent / inner if package and package.origin else None
         yield f"package {module.replace('_', '-')}", folder
-    yield "the hub's cache", _cached(name)
+
+
+@lru_cache(maxsize=64)
+def _mounted(name: str, kaggle: Path, changed: int) -> Path | None:
+    """The model's folder below Kaggle's inputs, among which it is looked for once, until one is added."""
+    last = name.rstrip("/").split("/")[-1]
+    mounted = [p.parent for p in kaggle.rglob("config.json") if last in p.parts or name.replace("/", "--") in str(p)]
+    # a model's folder may hold further ones (1_Pooling, onnx): the shallowest is the model itself
+    return min(filter(is_model, mounted), key=lambda p: (len(p.parts), p), default=None)
 
 
 def _cached(name: str) -> Path | None:

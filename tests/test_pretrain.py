@@ -1,6 +1,7 @@
 """A language model before the folds: windows of the text, ULMFiT from the same weights, given weights."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from test_textnet_member import SMALL, STAGE, auc, rows_of
 
 from kit.members import TextNet, ULMFiT
 from kit.members.fitted import NetworkPredictor
+from kit.members.nets import AWDLSTM, ONLSTM, Net, Transformer
 from kit.members.textnet_reader import SequenceReader
+from kit.models.language_model import LanguageModel
 from kit.pretrain import LanguageModelling
 from kit.pretrain.language import Windows
 from kit.spec import KitError
@@ -81,20 +84,21 @@ def test_a_given_model_folder_is_where_it_begins(tmp_path: Path) -> None:
     folder.mkdir()
     first.save(folder)
     still = language().override(f"weights={folder}", "stage.lr=1e-12")
-    begun = TextNet(**TINY, stage=STAGE, pretrain=still).override(net).reader(rows_of(30, seed=3)).body()
+    deep = AWDLSTM(hidden=24, layers=1)
+    begun = TextNet(**TINY, stage=STAGE, net=deep, pretrain=still).reader(rows_of(30, seed=3)).body()
     own = begun.state_dict()
     for name, value in first.net.body.net.state_dict().items():
         if "pool" not in name:
             torch.testing.assert_close(own["net." + name], value, atol=1e-5, rtol=0)
-    other = TextNet(**TINY | {"width": 20}, stage=STAGE, pretrain=still).override(net)
+    other = TextNet(**TINY | {"width": 20}, stage=STAGE, net=deep, pretrain=still)
     with pytest.raises(KitError, match="holds another network, or vectors of another width"):
         other.reader(rows)
     with pytest.raises(KitError, match=r"is no model folder of a TextNet: units\.json is missing"):
-        TextNet(**TINY, pretrain=language().override(f"weights={tmp_path}")).override(net).reader(rows)
+        TextNet(**TINY, net=deep, pretrain=language().override(f"weights={tmp_path}")).reader(rows)
 
 
 def test_a_killed_language_model_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = TextNet(**TINY, stage=STAGE, pretrain=language()).override("net=AWDLSTM(hidden=16,layers=1)")
+    spec = TextNet(**TINY, stage=STAGE, net=AWDLSTM(hidden=16, layers=1), pretrain=language())
     expected = SequenceReader.learnt(spec, rows_of(60)).weights
     rows, left, get = rows_of(60, folder=tmp_path), [9], Windows.padded
     monkeypatch.setattr("kit.pretrain.language.SAVE_EVERY", 0.0)
@@ -115,8 +119,34 @@ def test_a_killed_language_model_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.glob("*/*.work"))
 
 
+def test_perplexity_is_that_of_the_trained_model_and_not_of_its_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Kept(LanguageModel):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            made.append(self)
+
+    monkeypatch.setattr("kit.models.language_model.LanguageModel", Kept)
+    windows = Windows(np.random.default_rng(0).integers(2, 9, 300), np.array([0, 1, 40, 41, 300]), 12)
+    embedding, net = torch.nn.Embedding(9, 8), AWDLSTM(hidden=8, layers=1).build(8)
+    spec = language().override("ar=30", "tar=30", "dropout=0.5", "embedding_dropout=0.3", "stage.epochs=2")
+    found = spec.learn(embedding, net, windows, 0)
+    cost, foretold = 0.0, 0
+    for i in range(len(windows.length)):
+        cost += made[0].eval()(**windows.padded(np.array([i]))).item()
+        foretold += int(windows.length[i]) - 1
+    assert found == pytest.approx(cost / foretold, rel=1e-5)
+    assert 0.5 < found < 3  # log 7 = 1.95
+
+
 REFUSED = {
-    "pretrain=LanguageModelling use=words,tags": "TextNet: pretrain: a language model foretells one sequence, and reads no sentences apart",
+    "net=AWDLSTM pretrain=LanguageModelling use=words,tags": "TextNet: pretrain: a language model foretells one sequence, and reads no sentences apart",
+    **{
+        f"net={net} pretrain=LanguageModelling": f"TextNet: pretrain: net={net.split('(')[0]} sees the words that a "
+        "language model foretells; take net=AWDLSTM, ONLSTM(both=false) or Transformer(causal=true) first"
+        for net in ("TextCNN", "DPCNN", "RCNN", "RNN", "ONLSTM", "Transformer")
+    },
     "backwards=true net=HAN": "TextNet: backwards: net=HAN reads sentences; take a network of words",
 }
 
@@ -126,3 +156,10 @@ def test_what_is_refused(settings: str) -> None:
     with pytest.raises(KitError) as error:
         TextNet().override(*settings.split())
     assert str(error.value) == REFUSED[settings]
+
+
+@pytest.mark.parametrize(
+    "net", [cls() for cls in Net.__subclasses__()] + [ONLSTM(both=False), Transformer(causal=True)]
+)
+def test_a_network_says_whether_it_can_foretell(net: Net) -> None:
+    assert net.foretells == bool(getattr(net.build(16), "causal", False))

@@ -14,7 +14,7 @@ import kit.text.sequences
 from kit.data import Source
 from kit.spec import KitError, Spec
 from kit.text.chinese import normalise, sentences
-from kit.text.segment import Jieba, Ltp, Segmenter, Words
+from kit.text.segment import Jieba, Ltp, Segmenter, Words, _ltp
 from kit.text.sequences import FIRST, UNKNOWN, Sequences
 
 FRAME = pd.DataFrame(
@@ -152,6 +152,16 @@ def test_words_and_their_shapes() -> None:
     (pairs,) = Words(lowercase=False).cut([text])
     assert " ".join(f"{w}/{t}" for w, t in pairs) == expected
     assert Words().cut([text, " "]) == [[(w.lower(), t) for w, t in pairs], []]
+
+
+def test_a_model_folder_below_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("kit.text.segment._version", lambda *given: "4")
+    monkeypatch.setitem(sys.modules, "ltp", SimpleNamespace(LTP=lambda path: path))
+    assert _ltp.__wrapped__("~/model") == str(folder)
 
 
 def test_jieba_cuts_and_tags_without_a_word_on_stderr(python: Any, tmp_path: Path) -> None:

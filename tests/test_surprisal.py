@@ -129,6 +129,24 @@ def test_statistics_of_rows_against_loops() -> None:
     assert second == pytest.approx(each(lambda row: sorted(row)[-min(2, len(row))]), rel=1e-5)
 
 
+def test_least_and_spread_of_windows_against_loops() -> None:
+    rng = np.random.default_rng(3)
+    start = ragged.starts(np.array([3, 0, 7, 60]))
+    ids = rng.integers(0, 5, 70).astype(np.int32)
+    found = surprisal(ids, start, 2)
+    plain = surprisal_features(found, start, start[[0, 1, 3, 4]])
+    features = surprisal_features(found, start, start[[0, 1, 3, 4]], spread=True)
+    assert [name for name in features if name not in plain] == [
+        f"{kind}_{size}_{what}" for kind in ("both", "loss") for size in (4, 16, 48) for what in ("min", "std")
+    ]
+    both = (found.forward[-1] + found.backward[-1]) / 2
+    for size in (4, 16, 48):
+        for row, (a, b) in enumerate(pairwise(start)):
+            means = [both[i : min(i + size, b)].mean() for i in range(a, max(a + 1, b - size + 1))] if b > a else [0]
+            assert features[f"both_{size}_min"][row] == pytest.approx(min(means), rel=1e-5)
+            assert features[f"both_{size}_std"][row] == pytest.approx(np.std(means), abs=1e-5)
+
+
 def test_shares_elsewhere_against_counting_again() -> None:
     rng = np.random.default_rng(2)
     letters, row = rng.integers(1, 4, (2, 60)), np.sort(rng.integers(0, 8, 60))

@@ -1,6 +1,7 @@
 """Tampered: wired to the columns of a task, and worth something on the contest's sample."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,13 @@ import pytest
 
 from competitions.chinese360.recipe import Chinese360
 from kit.data import Rows, Source
-from kit.features import Tampered
+from kit.features import Tampered, TextStatistics
 from kit.features.tampering import GROUPS, tampering_features
+from kit.members import Boost, Concat, Encoder, Perceptron, Seeds, TextNet, Views
 from kit.metrics import roc_auc
 from kit.spec import KitError
 from kit.text.segment import Words
+from kit.tta import Window
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 def test_it_is_the_features_of_these_columns(rows: Rows) -> None:
     frame = rows.source.frame
-    groups = [group for group in GROUPS if group != "surprisal"]
+    groups = [group for group in GROUPS if group not in ("surprisal", "tag")]
     names, expected = tampering_features(frame["content"].tolist(), frame["title"].tolist(), groups=groups)
     found = Tampered().of(rows)
     np.testing.assert_array_equal(found, expected)
@@ -55,3 +58,55 @@ def test_a_column_that_is_not_there_is_named() -> None:
     rows = Rows(task, Source(pd.DataFrame({"text": ["a"]})), np.arange(1))
     with pytest.raises(KitError, match="Tampered: there is no column 'content'; there are: text"):
         Tampered().of(rows)
+
+
+def test_groups_are_looked_at_as_named(rows: Rows) -> None:
+    few = rows.source.frame[:40].reset_index(drop=True)
+    small = Rows(rows.task, Source(few), np.arange(40))
+
+    def width(*groups: str, **more: bool) -> int:
+        found = Tampered(segmenter=Words(), groups=groups, **more).of(small)  # type: ignore[arg-type]
+        assert np.isfinite(found).all() and len(found) == 40
+        return found.shape[1]
+
+    signs, words, tags, characters = (width(group) for group in ("sign", "word", "tag", "surprisal"))
+    assert min(signs, words, tags, characters) > 10
+    assert width("sign", "word", "tag", "surprisal") == signs + words + tags + characters
+    assert [width(group, spread=True) - width(group) for group in ("word", "tag", "surprisal")] == [12, 12, 12]
+
+
+def test_tags_tell_what_words_do_not(tmp_path: Path) -> None:
+    """One row has numbers where the others have words: its tags are the odd ones."""
+    texts = ["a b c d e. f g h i j."] * 7 + ["1 2 3 4 5. 6 7 8 9 0."]
+    rows = Rows.of(Chinese360.task, pd.DataFrame({"title": [""] * 8, "content": texts}))
+    told = Tampered(segmenter=Words(), groups=("tag",)).of(rows)
+    assert not np.allclose(told[7], told[0]) and np.allclose(told[:7], told[0])
+
+
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        ({"groups": ("tag",)}, "Tampered: groups: tag looks at parts of speech; name a segmenter"),
+        ({"groups": ("word",)}, r"Tampered: groups = \('word',\): what these look at, title or segmenter, is none"),
+        ({"groups": ("title",), "title": None}, r"Tampered: groups = \('title',\): what these look at"),
+        ({"spread": True}, "Tampered: spread is that of a surprisal; name surprisal in groups, or a segmenter"),
+    ],
+)
+def test_groups_that_look_at_nothing_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(KitError, match=sentence):
+        Tampered(**settings)
+
+
+def test_rows_that_others_tell_of_have_neither_views_nor_changed_copies() -> None:
+    views, tampered = (Window(),), (Tampered(),)
+    for member in (Boost(features=tampered), Seeds(member=Boost(features=(TextStatistics(), *tampered)))):
+        with pytest.raises(KitError, match="^Views: Tampered tells a row from the other rows, and views of it would"):
+            Views(member=member, views=views)
+        assert Views(member=member).member == member
+    assert Views(member=Boost(features=(TextStatistics(),)), views=views)
+    told = Perceptron(features=tampered)
+    for network in (told, Concat(a=Encoder(), b=TextNet(), more=(told,))):
+        for setting in ("stage.augment=AEDA", "then=Stage(augment=AEDA)"):
+            with pytest.raises(KitError, match="augment=AEDA: Tampered tells a row from the other rows, and a changed"):
+                type(network)(**dict(network)).override(setting)
+    assert Perceptron().override("augment=AEDA").stage.augment

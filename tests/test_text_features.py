@@ -78,6 +78,30 @@ def test_bits_of_an_exchange_do_not_count_the_place_itself() -> None:
     assert described[0, -2] == pytest.approx(0, abs=1e-4)
 
 
+def test_seams_against_counting_in_little_memory() -> None:
+    import tracemalloc
+    from collections import Counter
+
+    rng = np.random.default_rng(0)
+    start = np.arange(0, 400_001, 400)
+    letters = (0x4E00 + rng.zipf(1.3, 400_000) % 3000).astype(np.int32)
+    windows = transposed.Windows(letters, start)
+    places = windows.places()
+    tracemalloc.start()
+    found = windows.seams(places)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 * len(letters)
+
+    symbols = windows.symbols.tolist()
+    one, two = Counter(symbols), Counter(pairwise(symbols))
+    for window, bits in zip(windows.read(places[::9973]).tolist(), found[::9973], strict=True):
+        expected = 0.0
+        for a, b in ((window[i], window[i + 1]) for i in (1, 3, 5)):
+            expected += np.log2((two[a, b] - 1 + 0.5) * len(symbols) / (one[a] * one[b] + 0.5 * len(symbols)))
+        assert bits == pytest.approx(expected, abs=1e-3)
+
+
 def test_planted_sentences_are_found() -> None:
     texts = language(150, 8)
     guests = {}

@@ -16,11 +16,14 @@ from kit.members.fitted import NetworkPredictor
 from kit.members.network import Network
 from kit.members.textnet_reader import SequenceReader
 from kit.metrics import roc_auc
+from kit.models.headed import Headed
 from kit.spec import KitError
 from kit.text.padded import FlatInputs, SentenceInputs
 from kit.text.sequences import Sequences
 from kit.text.vectors import Word2Vec
 from kit.train import Stage
+from kit.train.learn import let_learn
+from kit.train.lengths import LengthBatches
 
 TASK = Task(name="t", kind="binary", targets=("y",), text=("text",), inputs=("text", "size"), metric=roc_auc)
 STAGE = Stage(epochs=6, lr=1e-2, precision="fp32")
@@ -127,6 +130,30 @@ def test_sentence_inputs_cut_long_sentences_and_long_rows() -> None:
     assert inputs.length.tolist() == [6, 1, 9]
 
 
+def test_sentence_inputs_keep_sentences_of_both_ends() -> None:
+    rows = [[[i] * (1 + i % 2) for i in range(2, 12)], [[7], [8]]]
+    table = {"words": np.arange(40)}
+    ends = SentenceInputs(sequences_of(rows), table, sentences=5, words=3, both_ends=True)
+    found = ends.padded(np.array([1, 0]))["words"].tolist()
+    assert found == [[[7, 0], [8, 0]] + [[0, 0]] * 3, [[2, 0], [3, 3], [4, 0], [10, 0], [11, 11]]]
+    middle = [*rows[0][:3], [30], [31], *rows[0][-2:]]
+    both = SentenceInputs(sequences_of([*rows, middle]), table, 5, 3, both_ends=True)
+    head = SentenceInputs(sequences_of([*rows, middle]), table, 5, 3)
+    assert both.key(0) == both.key(2) != both.key(1) and head.key(0) != head.key(2)
+
+
+@pytest.mark.parametrize("net", ["HAN(words=4,sentences=4)", "HCN(filters=4)"])
+def test_networks_of_sentences_keep_both_ends(net: str) -> None:
+    rows = Rows.of(TASK, pd.DataFrame({"text": ["cat aa. cat bb. cat cc. cat dd. cat ee."], "size": [0.0]}))
+    spec = TextNet(**SMALL, sentences=2).override(f"net={net}")
+    words = []
+    for keep in ("head", "head_tail"):
+        reader = spec.override(f"keep={keep}").reader(rows)
+        names = ["", "", *reader.units["words"]]
+        words.append([names[i] for i in reader.inputs(rows).padded(rows.at)["words"][0, :, 1].tolist()])
+    assert words == [["aa", "bb"], ["aa", "ee"]]
+
+
 # ---- Concat ----------------------------------------------------------------------------------------
 
 
@@ -149,7 +176,7 @@ def test_joined_features_are_the_parts_side_by_side(bert: Path, tmp_path: Path) 
     with torch.no_grad():
         whole = body(**inputs)
         each = [p(**r.inputs(rows).padded(rows.at)) for p, r in zip(body.parts, fitted.reader.readers, strict=True)]
-    assert body.width == whole.shape[1] == 32 + 512 + 8 or body.width == sum(p.width for p in body.parts)
+    assert body.width == whole.shape[1] == 16 + 512 + 8
     torch.testing.assert_close(whole, torch.cat(each, 1))
     (tmp_path / "model").mkdir()
     fitted.save(tmp_path / "model")
@@ -165,6 +192,28 @@ def test_parts_of_rate_zero_stay_and_others_learn_at_their_own_rate(bert: Path, 
     assert all(torch.equal(after[name], value) for name, value in before.items())
     factor = fitted.net.factor
     assert (factor("body.parts.1.net.x"), factor("body.parts.2.layers.0.weight"), factor("head.bias")) == (1, 0.5, 1)
+
+
+@pytest.mark.parametrize("setting", ["freeze_embeddings=true", "freeze=1", "freeze=2", "gradual=1", "only_head=true"])
+def test_in_every_part_learns_what_would_learn_alone(setting: str, bert: Path) -> None:
+    rows = rows_of(20)
+    encoder, text, columns = parts(bert)
+    deep = text.override("net=AWDLSTM(hidden=8,layers=3)")
+    inner = Concat(a=text, b=columns, stage=STAGE)
+    joined = Headed(Concat(a=encoder, b=deep, more=(inner,), stage=STAGE).reader(rows).body(), 1)
+    stage = STAGE.override(setting)
+    for epoch in (1, 2, 3):
+        let_learn(joined, stage, epoch, joined.depth, {name for name, _ in joined.named_parameters()})
+        found = {name: weight.requires_grad for name, weight in joined.named_parameters()}
+        for number, part in {"0": encoder, "1": deep, "2.parts.0": text, "2.parts.1": columns}.items():
+            alone = Headed(part.reader(rows).body(), 1)
+            let_learn(alone, stage, epoch, alone.depth, {name for name, _ in alone.named_parameters()})
+            for name, weight in alone.body.named_parameters():
+                assert found[f"body.parts.{number}.{name}"] == weight.requires_grad, (number, name)
+    if setting == "freeze_embeddings=true":  # a Perceptron has none; of the others nothing else rests
+        assert {n for n, w in joined.named_parameters() if not w.requires_grad} == {
+            n for n in found if "embedding" in n
+        }
 
 
 def test_fitted_parts_begin_as_they_ended(bert: Path, tmp_path: Path) -> None:
@@ -188,14 +237,14 @@ REFUSED = {
     "rates=1,2": "Concat: rates = (1.0, 2.0) has 2 factors for 3 parts",
     "rates=1,1,-1": "Concat: rates = (1.0, 1.0, -1.0): a factor on a rate is not negative",
     "stage.perturb=FGM": "Concat: perturb, noise and mix need one embedding, and every part has its own",
-    "start=fitted concat.stop=inner": "Concat: stop=inner would judge on rows that the parts of start=fitted have learnt from",
+    "start=fitted stop=inner": "Concat: stop=inner would judge on rows that the parts of start=fitted have learnt from",
 }
 
 
-@pytest.mark.parametrize("setting", [s for s in REFUSED if "concat" not in s])
+@pytest.mark.parametrize("setting", REFUSED)
 def test_what_concat_refuses(setting: str, bert: Path) -> None:
     with pytest.raises(KitError) as error:
-        concat_of(bert).override(setting)
+        concat_of(bert).override(*setting.split())
     assert str(error.value) == REFUSED[setting]
 
 
@@ -210,7 +259,20 @@ def test_perceptron_uses_numbers_categories_and_text_statistics(tmp_path: Path) 
     for columns, text in ((("text", "number"), False), (("text", "kind"), False), (("text",), True)):
         task = Task(name="t", kind="binary", targets=("y",), text=("text",), inputs=columns, metric=roc_auc)
         rows = Rows.of(task, frame, y)
-        fitted = Perceptron(hidden=(8,), text=text, stage=STAGE).fit(rows, rows, tmp_path / "-".join(columns))
+        fitted = Perceptron(hidden=(8,), text=text, stage=STAGE, batch_rows=64).fit(
+            rows, rows, tmp_path / "-".join(columns)
+        )
         assert auc(fitted, rows) > 0.7
     unseen = Rows.of(task, frame.assign(kind="w"), y)
     assert np.isfinite(fitted.predict(unseen)).all()
+
+
+def test_a_perceptrons_batches_are_as_large_as_either_limit_says() -> None:
+    frame = pd.DataFrame({"x": np.arange(3000.0)})
+    task = Task(name="t", kind="binary", targets=("y",), inputs=("x",), metric=roc_auc)
+    rows = Rows.of(task, frame, np.arange(3000) % 2)
+    for changes, largest in (({}, 512), ({"batch_tokens": 100}, 100), ({"batch_rows": 9000}, 3000)):
+        spec = Perceptron(**changes)
+        inputs = spec.reader(rows).inputs(rows)
+        plan = LengthBatches(inputs, rows.at, rows.labels, spec.batch_tokens, spec.batch_rows, 0).plan(1)
+        assert max(map(len, plan)) == largest

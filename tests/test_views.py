@@ -18,15 +18,17 @@ from kit.data import Rows, Source, Task
 from kit.files import read_json, write_json
 from kit.folds import Folds, KFold
 from kit.member import Member, Predictor
-from kit.members import NBSVM, Boost, Encoder, Linear, Seeds, Views
+from kit.members import NBSVM, Boost, Encoder, Linear, Seeds, TextNet, Views
 from kit.members.views import ViewsPredictor
 from kit.metrics import f1, log_loss, mean_roc_auc, rmse, roc_auc
+from kit.pretrain import LanguageModelling
 from kit.recipe import Recipe
 from kit.run import Run
 from kit.spec import KitError, Spec
 from kit.table import Table
 from kit.testing import check_member, sample_rows
 from kit.text import Tfidf
+from kit.train import Stage
 from kit.tta import Augmented, View, Window, Windows, with_views
 
 BINARY = Task(name="b", kind="binary", targets=("y",), text=("t", "u"), inputs=("t", "u", "x"), metric=roc_auc)
@@ -397,3 +399,29 @@ def test_a_recipe_from_folds_to_test_rows(learn: bool, tmp_path: Path) -> None:
     loaded = ViewsPredictor.load(run.shelf("letters").folder / "fold0" / "model")
     kernel = Rows.of(SEVERAL, frame[40:])  # the rows of a kernel: another source, nothing on disk
     np.testing.assert_allclose(loaded.predict(kernel), folds[0].test, rtol=1e-6)
+
+
+@pytest.mark.parametrize("change", ["vectors=Word2Vec(width=8,min_count=3,epochs=1)", "net=AWDLSTM(hidden=8,layers=1)"])
+def test_a_network_of_words_counts_and_learns_each_row_once(change: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(list("aaabbcdefghijk"), 6)) + f" once{i} pair{i // 2}" for i in range(40)]
+    task = Task(name="b", kind="binary", targets=("y",), text=("t",), inputs=("t",), metric=roc_auc)
+    rows = Rows.of(task, pd.DataFrame({"t": texts}), np.arange(40) % 2)
+    pretrain = LanguageModelling(window=8, stage=Stage(epochs=1, precision="fp32")) if "AWD" in change else None
+    member = TextNet(width=8, stage=Stage(epochs=1, precision="fp32"), batch_rows=8).override(change)
+    member = member.override(f"use={'words' if pretrain else 'words,tags'}")
+    member = TextNet(**dict(member) | {"pretrain": pretrain})
+    views = Views(member=member, views=(Windows(count=3, size=0.9), Augmented(augment=Shuffle())))
+    seen = with_views(rows, views.views, 0)
+    assert seen.source.originals == 40 and len(seen.source.frame) == 200
+    again = with_views(seen, (Windows(count=2, size=0.5),), 0)
+    assert again.source.originals == 40 and again.source.digest != Source(again.source.frame).digest
+    own, alone = member.reader(seen), member.reader(rows)
+    assert own.units == alone.units and "pair3" in own.units["words"] and "once3" not in own.units["words"]
+    for name, value in alone.body().state_dict().items() if pretrain else [("", alone.values)]:
+        np.testing.assert_array_equal(own.body().state_dict()[name] if pretrain else own.values, value)
+
+
+def test_what_is_no_text_for_utf8_is_seen_too() -> None:
+    (found,) = Augmented(augment=Shuffle()).looks(["a \ud800 b", "plain"], 0)
+    assert sorted(found[0].split()) == ["a", "b", "edited", "\ud800"]

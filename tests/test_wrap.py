@@ -10,7 +10,7 @@ from pydantic import Field
 from kit.data import Rows, Task
 from kit.files import read_json, write_json
 from kit.member import Member, Predictor
-from kit.members import Boost, Encoder, Linear, Seeds
+from kit.members import Boost, Concat, Encoder, Linear, Perceptron, Seeds, TextNet
 from kit.members.wrap import SeedsPredictor, reseeded
 from kit.metrics import mean_roc_auc, roc_auc
 from kit.recipe import Recipe
@@ -110,6 +110,17 @@ def test_wrapped_members_of_members_get_other_seeds_too(tmp_path: Path) -> None:
     _, p = fitted(nested, tmp_path)
     assert len(fits) == len(set(fits)) == 6
     np.testing.assert_allclose(p, drawn(*fits))
+
+
+def test_members_in_a_tuple_get_other_seeds_too() -> None:
+    joined = Concat(a=TextNet(seed=1), b=Perceptron(), more=(TextNet(seed=2), Concat(more=(Perceptron(),))))
+    found = reseeded(joined, 5)
+    assert isinstance(found, Concat) and isinstance(found.more[1], Concat)
+    assert (found.seed, *(part.seed for part in found.parts)) == (5, 6, 5, 7, 5)
+    assert [part.seed for part in found.more[1].parts] == [5, 5, 5]
+    assert reseeded(found.override("more=()"), 0).override("seed=0") == joined.override(
+        "more=()", "a.seed=6", "b.seed=5"
+    )
 
 
 def test_what_the_member_says_of_itself_is_said() -> None:

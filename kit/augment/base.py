@@ -9,6 +9,7 @@ from pydantic import Field
 from kit.spec import KitError, Spec
 
 BLOCK = 1024  # rows whose generators are held at a time
+STREAM = int.from_bytes(b"augmented")  # a stream of random numbers of its own, whatever else the seed seeds
 
 
 class Augment(Spec):
@@ -79,10 +80,12 @@ def _some(
     return [changed.get(i, text) for i, text in enumerate(texts)]
 
 
-def augmented(texts: Sequence[str], augment: Augment, seed: int, epoch: int, rows: Sequence[int]) -> list[str]:
+def augmented(
+    texts: Sequence[str], augment: Augment, seed: int, epoch: int, rows: Sequence[int], column: int = 0
+) -> list[str]:
     """The texts as they are read in an epoch.
 
-    A text depends on (seed, epoch, its row number) alone: not on the order of rows, on who works on them, or on
+    A text depends on (seed, column, epoch, its row number) alone: not on the order of rows, on who works on them, or on
     whether the run was resumed.
 
     Args:
@@ -90,6 +93,7 @@ def augmented(texts: Sequence[str], augment: Augment, seed: int, epoch: int, row
         seed: of the run, not negative.
         epoch: counted from 0.
         rows: (n,) numbers of the rows in the whole table.
+        column: number of the text column, where rows have several.
 
     Raises:
         KitError: as many texts as rows are wanted, and no negative number.
@@ -101,6 +105,7 @@ def augmented(texts: Sequence[str], augment: Augment, seed: int, epoch: int, row
         raise KitError("seed, epoch and row numbers of augmented texts cannot be negative")
     changed: list[str] = []
     for start in range(0, len(texts), BLOCK):
-        rngs = [np.random.default_rng([seed, epoch, row]) for row in numbers[start : start + BLOCK].tolist()]
+        some = numbers[start : start + BLOCK].tolist()
+        rngs = [np.random.default_rng([STREAM, seed, column, epoch, row]) for row in some]
         changed += augment.many(texts[start : start + BLOCK], rngs)
     return changed

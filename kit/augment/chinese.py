@@ -1,8 +1,7 @@
 """Changes of Chinese text: characters, words, clauses."""
 
-import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -11,13 +10,9 @@ from kit.augment.base import Augment
 from kit.augment.lexicon import Lexicon, lexicon
 from kit.augment.pieces import clauses, drawn, is_han, sentences
 from kit.augment.similar import SHAPE, SOUND, groups
-from kit.lazy import later
+from kit.files import checksums
 from kit.spec import KitError
-
-if TYPE_CHECKING:
-    import jieba
-else:
-    jieba = later("jieba")
+from kit.text.segment import jieba_words
 
 
 class HanSimilar(Augment):
@@ -31,6 +26,9 @@ class HanSimilar(Augment):
         ("sound", "shape"), min_length=1, description="likenesses of the kit's own table"
     )
     table: str | None = Field(None, description="file of lines character<TAB>other,other, instead of the kit's table")
+
+    def reads(self) -> dict[str, str]:
+        return checksums(table=self.table)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         known = lexicon(self.table) if self.table else _own_table(self.kinds)
@@ -99,6 +97,9 @@ class HanWords(Augment):
     lexicon: str = Field(description="file of lines word<TAB>word,word; kit.augment.write_neighbours makes one")
     cut: Literal["jieba", "longest"] = Field("jieba", description="what finds the words in a text")
 
+    def reads(self) -> dict[str, str]:
+        return checksums(lexicon=self.lexicon)
+
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         known = lexicon(self.lexicon)
         pieces = _segmenter().lcut(text) if self.cut == "jieba" else _longest(text, known)
@@ -114,18 +115,11 @@ def _own_table(kinds: tuple[str, ...]) -> dict[str, str]:
 
 
 @cache
-def _segmenter() -> "jieba.Tokenizer":
+def _segmenter() -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its old-fashioned escapes and pkg_resources
-            cutter = jieba.Tokenizer()
-    except ImportError:
-        raise KitError("the package jieba is missing: pip install 'kit[text]', or cut=longest") from None
-    jieba.setLogLevel("WARNING")
-    # read afresh: jieba's own cache is one file in the temporary folder for all users and processes
-    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
-    cutter.initialized = True
-    return cutter
+        return jieba_words()
+    except KitError as error:
+        raise KitError(f"{error}, or cut=longest") from None
 
 
 def _longest(text: str, known: Lexicon) -> list[str]:

@@ -14,7 +14,7 @@ from kit.augment.models import load
 from kit.augment.pieces import cased_like, drawn, is_han
 from kit.lazy import later
 from kit.spec import KitError
-from kit.weights import find_weights
+from kit.weights import find_weights, local_sums
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +35,8 @@ class ContextualWords(Together):
     Probabilities, to their last bits, depend on the texts that share a batch.
     """
 
+    immaterial = ("batch", "device")
+
     weights: str = Field(description="folder or name of a masked language model with a fast tokenizer")
     share: float = Field(
         0.1, gt=0, le=1, description="probability of each word to be replaced, or to get one before it"
@@ -45,8 +47,11 @@ class ContextualWords(Together):
     batch: int = Field(16, ge=1, description="texts in one forward pass")
     device: str = Field("cpu", description="where the model runs, such as cuda")
 
+    def reads(self) -> dict[str, str]:
+        return local_sums(weights=self.weights)
+
     def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
-        model = _loaded(self.weights, self.device)
+        model = _loaded(self.weights, self.device, *self.reads().values())
         changed = list(texts)
         for start in range(0, len(texts), self.batch):
             at = range(start, min(start + self.batch, len(texts)))
@@ -148,5 +153,5 @@ class MaskedLM:
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: str, device: str) -> MaskedLM:
+def _loaded(name: str, device: str, *contents: str) -> MaskedLM:
     return MaskedLM(find_weights(name), device)

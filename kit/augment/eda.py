@@ -6,6 +6,7 @@ from pydantic import Field
 from kit.augment.base import Augment
 from kit.augment.lexicon import Lexicon, lexicon, synonyms
 from kit.augment.pieces import Pieces, cased_like, spared, without, words
+from kit.files import checksums
 
 SHARE = Field(0.1, gt=0, le=1, description="words changed over words of the text; at least one is")
 LEXICON = Field(description="file of lines word<TAB>synonym,synonym, or of the Paraphrase Database")
@@ -20,6 +21,9 @@ class SynonymReplacement(Augment):
     share: float = SHARE
     lexicon: str = LEXICON
 
+    def reads(self) -> dict[str, str]:
+        return checksums(lexicon=self.lexicon)
+
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         return replace(text, self.share, lexicon(self.lexicon), rng)
 
@@ -29,6 +33,9 @@ class RandomInsertion(Augment):
 
     share: float = Field(0.1, gt=0, le=1, description="words inserted over words of the text; at least one is")
     lexicon: str = LEXICON
+
+    def reads(self) -> dict[str, str]:
+        return checksums(lexicon=self.lexicon)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         return insert(text, self.share, lexicon(self.lexicon), rng)
@@ -62,6 +69,9 @@ class EDA(Augment):
 
     alpha: float = Field(0.1, gt=0, le=1, description="share of the words that is changed")
     lexicon: str | None = Field(None, description="lexicon of synonyms: file of lines word<TAB>synonym,synonym")
+
+    def reads(self) -> dict[str, str]:
+        return checksums(lexicon=self.lexicon)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         turn = int(rng.random() * (2 if self.lexicon is None else 4))

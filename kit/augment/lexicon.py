@@ -24,12 +24,15 @@ def lexicon(path: str) -> Lexicon:
     the order of the file.
 
     Raises:
-        KitError: there is no such file, or a line has another form.
+        KitError: there is no such file, it is in another encoding, or a line has another form.
     """
+    file = os.path.expanduser(path)
     try:
-        return _read(path, os.stat(path).st_mtime_ns)
+        return _read(file, os.stat(file).st_mtime_ns)
     except OSError as error:
         raise KitError(f"lexicon {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise KitError(f"lexicon {path} is not in UTF-8; save it so (GBK and the like are not guessed)") from None
 
 
 @lru_cache(maxsize=8)
@@ -80,8 +83,10 @@ def write_neighbours(path: Path, words: list[str], vectors: np.ndarray, k: int =
         cosine = unit[start : start + 1024] @ unit.T
         for i, row in enumerate(cosine, start):
             row[i] = -np.inf
-            nearest = np.argsort(-row, kind="stable")[:k]
-            near = [words[good[j]] for j in nearest if row[j] >= least]
+            # the largest k, and all that equal the last of them: among equals the first words are taken
+            bound = max(least, np.partition(row, -k)[-k]) if k < len(row) else least
+            found = np.flatnonzero(row >= bound)
+            near = [words[good[j]] for j in found[np.argsort(-row[found], kind="stable")][:k]]
             if near:
                 lines.append(f"{words[good[i]]}\t{','.join(near)}\n")
     write_text(path, "".join(lines))

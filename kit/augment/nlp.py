@@ -28,6 +28,7 @@ from pydantic import Field
 
 from kit.augment.base import Augment
 from kit.augment.pieces import cased_like, drawn, without, words
+from kit.files import checksums
 from kit.lazy import later
 from kit.spec import KitError
 
@@ -139,6 +140,9 @@ class SpellingErrors(_Words):
 
     file: str | None = Field(None, description="lines of a word and its misspellings, parted by spaces")
 
+    def reads(self) -> dict[str, str]:
+        return checksums(file=self.file)
+
     def _make(self) -> Any:
         machine = naw.SpellingAug(aug_p=1)
         try:
@@ -206,7 +210,7 @@ class WordNoise(Augment):
 
 
 @lru_cache(maxsize=32)
-def _machine(spec: _Words | WordNoise) -> Any:
+def _machine(spec: _Words | WordNoise, *contents: str) -> Any:
     try:
         machine = spec._make()
     except ImportError as error:
@@ -218,7 +222,7 @@ def _machine(spec: _Words | WordNoise) -> Any:
 
 def _seeded(spec: _Words | WordNoise, rng: np.random.Generator) -> Any:
     """nlpaug's object for a spec, a copy that draws from `rng` alone."""
-    machine, draws = copy.copy(_machine(spec)), random.Random(int(rng.integers(2**63)))
+    machine, draws = copy.copy(_machine(spec, *spec.reads().values())), random.Random(int(rng.integers(2**63)))
     machine.sample = lambda x, num=1: draws.randint(1, x - 1) if isinstance(x, int) else draws.sample(x, num)
     return machine
 

@@ -6,15 +6,14 @@ pieces keeps every other character. Pieces lie at the odd places.
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
+
+from kit.text import chinese
 
 Pieces = list[str]
 
 WORD = re.compile(r"(\w+(?:['’\-]\w+)*)")
-ENDS = re.compile(r"[.!?…。！？\n]+[”’\"')\]」』）】]*")
-ALONE = frozenset("。！？\n")  # these end a sentence whatever follows, the others where a space follows
 MARK = re.compile(r"[.!?…。！？]+[”’\"')\]」』）】]*$")
 COMMAS = re.compile(r"([，、；：]\s*|[,;:](?![\d/])\s*)")  # not those of 1,000 and http://
 
@@ -25,18 +24,9 @@ def words(text: str) -> Pieces:
 
 
 def sentences(text: str) -> Pieces:
-    """Sentences with their marks and closing quotes, of English, Chinese and the like; a line ends one too.
-
-    Abbreviations such as "e.g. this" are taken for ends. Space between sentences belongs to the gaps.
-    """
-    cuts = [0]
-    for end in ENDS.finditer(text):
-        after = end.end()
-        if after == len(text) or text[after].isspace() or not ALONE.isdisjoint(end.group()):
-            cuts.append(after)
+    """Sentences as `kit.text.chinese.sentences` cuts them; the space between them belongs to the gaps."""
     pieces = [""]
-    for a, b in pairwise([*cuts, len(text)]):
-        part = text[a:b]
+    for part in chinese.sentences(text):
         body = part.strip()
         if not body:
             pieces[-1] += part

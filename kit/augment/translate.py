@@ -1,5 +1,6 @@
 """Back-translation: into another language and back, by two local models."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,7 +17,7 @@ from kit.augment.pieces import sentences
 from kit.files import checksum
 from kit.lazy import later
 from kit.spec import digest
-from kit.weights import find_weights
+from kit.weights import find_weights, local_sums
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,8 @@ class BackTranslation(Together):
     no more than `variants` translations. All are kept in a file, under the sentence and the digests of both models.
     """
 
+    immaterial = ("cache", "batch", "device")
+
     there: str = Field(description="folder or name of the model into the other language")
     back: str = Field(description="folder or name of the model that translates back")
     prefixes: tuple[str, str] = Field(("", ""), description="what models want before a text, such as T5's task")
@@ -45,13 +48,20 @@ class BackTranslation(Together):
     variants: int = Field(1, ge=1, description="translations of a sentence; more than one are sampled")
     temperature: float = Field(0.9, gt=0, description="of the sampling: the higher, the freer")
     length: int = Field(256, ge=4, description="most tokens of a sentence and of its translation; the rest is lost")
-    cache: str = Field("data/cache/translations.sqlite", description="file that keeps translations")
+    cache: str | None = Field(
+        None, description="file that keeps translations; none: translations.sqlite in $KIT_CACHE or data/cache"
+    )
     batch: int = Field(16, ge=1, description="sentences translated at a time")
     device: str = Field("cpu", description="where the models run, such as cuda")
 
+    def reads(self) -> dict[str, str]:
+        return local_sums(there=self.there, back=self.back)
+
     def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
         how = self.beams if self.variants == 1 else self.temperature
-        same = [_identity(self.there), _identity(self.back), self.prefixes, self.length, how]
+        read = self.reads()
+        both = [_identity(name, read.get(way)) for way, name in (("there", self.there), ("back", self.back))]
+        same = [*both, self.prefixes, self.length, how]
         cut = [sentences(text) for text in texts]
         variants = [int(rng.random() * self.variants) for rng in rngs]
         keys = {
@@ -66,17 +76,20 @@ class BackTranslation(Together):
 
     def _translated(self, wanted: dict[str, str]) -> dict[str, str]:
         """Key → translation, from the cache as far as it goes."""
-        known = _recall(Path(self.cache), list(wanted))
+        cache = Path(self.cache or Path(os.environ.get("KIT_CACHE", "data/cache"), "translations.sqlite")).expanduser()
+        known = _recall(cache, list(wanted))
+        read = self.reads()
         # sentences of like length together, and the same ones whoever asks
         missing = sorted(wanted.keys() - known, key=lambda key: (len(wanted[key]), key))
         for start in range(0, len(missing), self.batch):
             part = missing[start : start + self.batch]
             made = [wanted[key] for key in part]
             for way, (name, prefix) in enumerate(zip((self.there, self.back), self.prefixes, strict=True)):
+                model = _loaded(name, self.device, read.get(("there", "back")[way]))
                 noise = [digest([way, key]) for key in part]
-                made = self._by(_loaded(name, self.device), [prefix + sentence for sentence in made], noise)
+                made = self._by(model, [prefix + sentence for sentence in made], noise)
             fresh = {key: text.strip() or wanted[key] for key, text in zip(part, made, strict=True)}
-            _keep(Path(self.cache), fresh)
+            _keep(cache, fresh)
             known |= fresh
         return known
 
@@ -118,12 +131,12 @@ class Translator:
 
 
 @lru_cache(maxsize=4)
-def _loaded(name: str, device: str) -> Translator:
+def _loaded(name: str, device: str, contents: str | None) -> Translator:
     return Translator(find_weights(name), device)
 
 
 @lru_cache(maxsize=8)
-def _identity(name: str) -> str:
+def _identity(name: str, contents: str | None) -> str:
     """Digest of the files in a model's folder."""
     folder = find_weights(name)
     return digest([[path.name, checksum(path)] for path in sorted({p for f in FILES for p in folder.glob(f)})])

@@ -70,7 +70,11 @@ def surprisal(ids: np.ndarray, start: np.ndarray, order: int = 5, strength: floa
 
 
 def surprisal_features(
-    found: Surprisal, start: np.ndarray, sentences: np.ndarray, clauses: np.ndarray | None = None
+    found: Surprisal,
+    start: np.ndarray,
+    sentences: np.ndarray,
+    clauses: np.ndarray | None = None,
+    spread: bool = False,
 ) -> dict[str, np.ndarray]:
     """Statistics of the surprisal of every row.
 
@@ -79,6 +83,7 @@ def surprisal_features(
         start: (rows + 1,) where each row begins.
         sentences: (sentences + 1,) where each sentence begins; a sentence ends with its row.
         clauses: (clauses + 1,) where each clause begins, likewise.
+        spread: whether the least mean of the windows of a row and their standard deviation are told too.
     """
     forward, backward = found.forward[-1], found.backward[-1]
     both = (forward + backward) / 2
@@ -97,12 +102,22 @@ def surprisal_features(
             features[f"{name}_{size}_max"] = top = ragged.reduce(np.fmax, means, start)
             features[f"{name}_{size}_rise"] = top - features[f"{name}_mean"]
             features[f"{name}_{size}_place"] = ragged.place_of_max(means, start)
+            if spread:
+                features |= _spread(f"{name}_{size}", means, start)
     features |= _unseen(found.counts, start)
     features |= {f"sentence_{k}": v for k, v in _joins(forward, backward, start, sentences).items()}
     if clauses is not None:
         inner = np.concatenate([np.setdiff1d(clauses[:-1], sentences), clauses[-1:]])
         features |= {f"clause_{k}": v for k, v in _joins(forward, backward, start, inner).items()}
     return features
+
+
+def _spread(name: str, means: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
+    """The least of each row's means and their standard deviation; nan is none."""
+    whole = ~np.isnan(means)
+    cuts = np.append(0, np.cumsum(whole))[start]
+    told = ragged.moments(means[whole], cuts)
+    return {f"{name}_min": told["min"], f"{name}_std": told["std"]}
 
 
 def _unseen(counts: list[np.ndarray], start: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,13 +9,16 @@ MOST = 32  # tags, the most frequent first, whose shares are features
 ORDER = 5  # of the model of tag sequences
 
 
-def tag_features(ids: np.ndarray, start: np.ndarray, sentences: np.ndarray) -> dict[str, np.ndarray]:
+def tag_features(
+    ids: np.ndarray, start: np.ndarray, sentences: np.ndarray, spread: bool = False
+) -> dict[str, np.ndarray]:
     """Shares of tags, their entropy, and the surprisal of their order.
 
     Args:
         ids: (total,) tag of every unit, 0 … k - 1.
         start: (rows + 1,) where each row begins.
         sentences: (sentences + 1,) where each sentence begins; a sentence ends with its row.
+        spread: see `surprisal_features`.
     """
     kinds = int(ids.max(initial=0)) + 1
     rows = len(start) - 1
@@ -31,4 +34,4 @@ def tag_features(ids: np.ndarray, start: np.ndarray, sentences: np.ndarray) -> d
     }
     for tag in np.argsort(-counts.sum(axis=0), kind="stable")[:MOST].tolist():
         features[f"share_{tag}"] = shares[:, tag]
-    return features | surprisal_features(surprisal(ids, start, ORDER), start, sentences)
+    return features | surprisal_features(surprisal(ids, start, ORDER), start, sentences, spread=spread)

@@ -48,6 +48,7 @@ def tampering_features(
     words: Units | None = None,
     tags: Units | None = None,
     groups: Sequence[str] = GROUPS,
+    spread: bool = False,
 ) -> tuple[list[str], np.ndarray]:
     """Everything here that tells tampering, for all rows at once.
 
@@ -57,6 +58,7 @@ def tampering_features(
         words: of the texts, if they are to be looked at.
         tags: parts of speech, likewise.
         groups: which of `GROUPS` to compute, as far as what they need is given.
+        spread: whether the least and the spread over windows are told of every surprisal.
 
     Returns:
         Names, each with its group in front, and (rows, names) float32, finite.
@@ -64,7 +66,9 @@ def tampering_features(
     letters, start = characters(texts)
     pieces = sentences(letters, start)
     makers: dict[str, Callable[[], dict[str, np.ndarray]]] = {
-        "surprisal": lambda: surprisal_features(surprisal(letters, start), start, pieces, clauses(letters, start)),
+        "surprisal": lambda: surprisal_features(
+            surprisal(letters, start), start, pieces, clauses(letters, start), spread
+        ),
         "exchange": lambda: exchange_features(letters, start),
         "coherence": lambda: coherence_features(letters, start),
         "order": lambda: order_features(letters, start),
@@ -75,10 +79,10 @@ def tampering_features(
         makers["title"] = lambda: title_features(titles, texts)
     if words is not None:
         makers["word"] = lambda: surprisal_features(
-            surprisal(words.ids, words.start, WORDS), words.start, words.sentences()
+            surprisal(words.ids, words.start, WORDS), words.start, words.sentences(), spread=spread
         )
     if tags is not None:
-        makers["tag"] = lambda: tag_features(tags.ids, tags.start, tags.sentences())
+        makers["tag"] = lambda: tag_features(tags.ids, tags.start, tags.sentences(), spread)
     columns = {
         f"{group}_{name}": column.astype(np.float32)
         for group in groups

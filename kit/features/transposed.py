@@ -82,11 +82,17 @@ class Windows:
     def seams(self, places: np.ndarray) -> np.ndarray:
         """(m,) bits by which the three seams are commoner than chance."""
         one, two, _ = self.tables
-        pairs = sliding_window_view(self.symbols, 2)
-        together = np.maximum(two.count(two.keys(pairs)) - 1, 0)
-        left, right = (one.count(symbols.astype(np.int64)) for symbols in (self.symbols[:-1], self.symbols[1:]))
-        chance = self._chance(together, left, right).astype(np.float32)
-        return chance[self._at(places)[:, None] + SEAMS].sum(axis=1)
+        chance = np.empty(len(self.symbols) - 1, np.float32)
+        for begin in range(0, len(chance), CHUNK):
+            pairs = sliding_window_view(self.symbols[begin : begin + CHUNK + 1], 2)
+            together = np.maximum(two.count(two.keys(pairs)) - 1, 0)
+            left, right = (one.count(pairs[:, side].astype(np.int64)) for side in (0, 1))
+            chance[begin : begin + CHUNK] = self._chance(together, left, right)
+        at = self._at(places)
+        bits = chance[at + SEAMS[0]]
+        for seam in SEAMS[1:]:
+            bits += chance[at + seam]
+        return bits
 
     def describe(self, places: np.ndarray, exchanged: bool = False) -> np.ndarray:
         """(m, k) the text as it stands against the text exchanged back.

@@ -17,6 +17,7 @@ from kit.train.lengths import Inputs, stacked
 
 BLOCK = 256  # rows read together by a worker
 FEW = 1024  # fewer rows an epoch are read where they are needed: a process would start for longer than it saves
+CHOICE = int.from_bytes(b"choice")  # a stream of random numbers of its own
 
 
 class AugmentedRows:
@@ -42,7 +43,7 @@ class AugmentedRows:
 
     def chosen(self, epoch: int) -> np.ndarray:
         """(n,) which rows are changed in an epoch."""
-        return np.random.default_rng([self.seed, epoch, 1]).random(len(self.rows)) < self.share
+        return np.random.default_rng([CHOICE, self.seed, epoch]).random(len(self.rows)) < self.share
 
     def order(self, epoch: int, rows: np.ndarray) -> None:
         """Says in which order an epoch's rows will be asked for, so that they are read ahead."""
@@ -60,12 +61,13 @@ class AugmentedRows:
     def _begun(self, epoch: int) -> "_Epoch":
         order = self._orders[epoch]
         blocks = [order[i : i + BLOCK] for i in range(0, len(order), BLOCK)]
-        jobs = [(epoch, rows, self.rows.source.frame.iloc[self.rows.at[rows]]) for rows in blocks]
+        places = [self.rows.at[rows] for rows in blocks]
+        jobs = [(epoch, at, self.rows.source.frame.iloc[at]) for at in places]
         if len(order) < FEW:
             return _Epoch(blocks, [_Now(self.read, job) for job in jobs])
         if self._workers is None:
-            self._workers = worker_pool(max(1, threads() - 1))
-        return _Epoch(blocks, [self._workers.submit(self.read, *job) for job in jobs])
+            self._workers = worker_pool(max(1, threads() - 1), _begin, self.read)
+        return _Epoch(blocks, [self._workers.submit(_read, *job) for job in jobs])
 
     def __enter__(self) -> Self:
         return self
@@ -81,13 +83,27 @@ class _Read:
     def __init__(self, reader: Reader, task: Task, augment: Augment, seed: int) -> None:
         self.reader, self.task, self.augment, self.seed = reader, task, augment, seed
 
-    def __call__(self, epoch: int, rows: np.ndarray, frame: pd.DataFrame) -> Inputs:
+    def __call__(self, epoch: int, at: np.ndarray, frame: pd.DataFrame) -> Inputs:
+        """The inputs of the rows at these places of the whole table, as they are in an epoch."""
         texts = {c: frame[c].astype(object).fillna("").astype(str).tolist() for c in self.task.text}
         changed = {
-            c: augmented(texts[c], self.augment, self.seed + i, epoch, rows.tolist()) for i, c in enumerate(texts)
+            c: augmented(texts[c], self.augment, self.seed, epoch, at.tolist(), column=i) for i, c in enumerate(texts)
         }
         source = Source(frame.assign(**changed))
         return self.reader.inputs(Rows(self.task, source, np.arange(len(frame))))
+
+
+_shared: _Read | None = None  # in a worker process: what all its jobs share
+
+
+def _begin(read: _Read) -> None:
+    global _shared
+    _shared = read
+
+
+def _read(epoch: int, at: np.ndarray, frame: pd.DataFrame) -> Inputs:
+    assert _shared is not None
+    return _shared(epoch, at, frame)
 
 
 class _Now:

@@ -49,6 +49,11 @@ class Encoder(Network):
             raise ValueError(f"language foretells the tokens of one text, and cut={self.cut} makes several of it")
         return self
 
+    def reads(self) -> dict[str, str]:
+        from kit.weights import local_sums
+
+        return local_sums(weights=self.weights)
+
     def reader(self, rows: Rows) -> "Reader":
         from kit.members.encoder_reader import TokenReader
         from kit.weights import find_weights

@@ -1,6 +1,7 @@
 """What reads rows for an Encoder: tokenizer and backbone from a folder of weights."""
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from kit.data import Arrays, Rows, join_text
-from kit.files import checksum
+from kit.files import contents
 from kit.members.encoder import Cut, Encoder
 from kit.members.reading import Reader
 from kit.models.encoder import TextEncoder
@@ -86,6 +87,12 @@ def tokenizer_of(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
+@lru_cache(maxsize=4)
+def _kept_tokenizer(folder: Path, sums: tuple[str, ...]) -> Any:
+    """One that only reads, for block after block of rows; never to be saved, as it remembers where it cut."""
+    return tokenizer_of(folder)
+
+
 def tokens_of(rows: Rows, folder: Path, length: int, cut: Cut = "head") -> Tokens:
     """Tokens of every row of the source, one piece each."""
     return _tokens(_arrays(rows, folder, length, cut, 0))
@@ -99,10 +106,11 @@ def _arrays(rows: Rows, folder: Path, length: int, cut: Cut, overlap: int) -> Ar
     """What `tokenize` gives, cached under the digest of the tokenizer's files and of what is asked."""
     named = (p for p in folder.iterdir() if re.search(r"token|vocab|\.txt$|\.model$", p.name))
     files = sorted(p for p in named if p.is_file())
-    name = "tokens-" + digest([rows.task.text, length, cut, overlap, [checksum(p) for p in files]])[:16]
+    sums = tuple(contents(p) for p in files)
+    name = "tokens-" + digest([rows.task.text, length, cut, overlap, sums])[:16]
 
     def compute(frame: Any) -> Arrays:
-        tokenizer = tokenizer_of(folder)
+        tokenizer = _kept_tokenizer(folder, sums)
         pad = np.array(tokenizer.pad_token_id or 0)
         return {"pad": pad, **tokenize(tokenizer, join_text(frame, rows.task.text), length, cut, overlap)}
 

@@ -15,6 +15,11 @@ class Net(Spec):
 
     hierarchical: ClassVar[bool] = False  # reads sentences of words, not words in a row
 
+    @property
+    def foretells(self) -> bool:
+        """Whether its states see no later word, so that a language model can be made of it."""
+        return False
+
     @abstractmethod
     def build(self, inputs: int) -> Any:
         """The module for vectors of this width."""
@@ -116,6 +121,10 @@ class ONLSTM(Net):
             raise ValueError(f"hidden = {self.hidden} must be a multiple of chunk = {self.chunk}")
         return self
 
+    @property
+    def foretells(self) -> bool:
+        return not self.both
+
     def build(self, inputs: int) -> Any:
         from kit.models import onlstm
 
@@ -134,6 +143,10 @@ class AWDLSTM(Net):
     layers: int = Field(3, ge=1, description="layers above each other")
     weight_drop: float = Field(0.3, ge=0, lt=1, description="share of recurrent weights dropped for a sequence")
     pool: Pool = Field("concat", description="how states become one vector")
+
+    @property
+    def foretells(self) -> bool:
+        return True
 
     def build(self, inputs: int) -> Any:
         from kit.models import awdlstm
@@ -154,6 +167,10 @@ class Transformer(Net):
     between: float = Field(0.1, ge=0, lt=1, description="dropout inside the layers")
     pool: Pool = Field("mean", description="how states become one vector")
     causal: bool = Field(False, description="states see no later word, as a language model's must not")
+
+    @property
+    def foretells(self) -> bool:
+        return self.causal
 
     def build(self, inputs: int) -> Any:
         from kit.models import transformer

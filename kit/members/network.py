@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
 from kit.data import Rows
+from kit.features.base import not_alone
 from kit.member import Member, Predictor
 from kit.spec import Spec, validator
 from kit.train.average import Snapshots
@@ -51,6 +52,8 @@ class Network(Member):
     Batches hold rows of like length under a token budget.
     """
 
+    immaterial = ("save_every",)
+
     dropout: float = Field(0.1, ge=0, lt=1, description="share of the body's features dropped in training")
     batch_tokens: int = Field(2048, ge=64, description="padded tokens a batch, padding counted")
     batch_rows: int = Field(64, ge=1, description="rows a batch at most, however short they are")
@@ -72,6 +75,12 @@ class Network(Member):
         snapping = [isinstance(stage.average, Snapshots) for stage in self.stages]
         if any(snapping) and (any(snapping[:-1]) or self.stop != "none"):
             raise ValueError("average=Snapshots answers alone: it belongs in the last stage, with stop=none")
+        for changing in (stage.augment for stage in self.stages if stage.augment):
+            if features := not_alone(self):
+                raise ValueError(
+                    f"augment={type(changing).__name__}: {features} tells a row from the other rows, and a changed row "
+                    f"is read without them; leave one of them out"
+                )
         for stage in self.stages if self.stop == "none" else ():
             if isinstance(stage.schedule, Plateau):
                 raise ValueError("schedule=Plateau hears no scores with stop=none; take stop=inner")
@@ -87,9 +96,6 @@ class Network(Member):
     def stages(self) -> tuple[Stage, ...]:
         """All stages, in order."""
         return (self.stage, *self.then)
-
-    def identity(self) -> dict[str, Any]:
-        return {k: v for k, v in self.dump().items() if k != "save_every"}  # changes no number
 
     @abstractmethod
     def reader(self, rows: Rows) -> "Reader":

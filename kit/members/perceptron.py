@@ -21,7 +21,10 @@ class Perceptron(Network):
     text: bool = Field(True, description="statistics of the text columns as inputs")
     features: tuple[Features, ...] = Field((), description="further features, of rows without labels")
     category_width: int = Field(8, ge=1, description="width of the vector of a category")
-    batch_tokens: int = Field(4096, ge=64, description="rows a batch at most, as every row counts one")
+    batch_tokens: int = Field(
+        4096, ge=64, description="rows a batch at most where batch_rows allows more, as a row counts one"
+    )
+    batch_rows: int = Field(512, ge=1, description="rows a batch at most")
     stage: Stage = Field(Stage(epochs=10, lr=2e-3, precision="fp32"), description="how it learns")
 
     def described(self, task: Task) -> tuple[Features, ...]:

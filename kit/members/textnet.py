@@ -36,7 +36,7 @@ class TextNet(Network):
     )
     length: int = Field(256, ge=2, description="words or characters a row at most")
     keep: Literal["head", "head_tail"] = Field(
-        "head", description="what stays of longer texts: beginning, or both ends"
+        "head", description="what stays of longer texts, words or sentences of them: beginning, or both ends"
     )
     sentences: int = Field(40, ge=1, description="sentences a row at most, for networks of sentences")
     sentence: int = Field(50, ge=2, description="words a sentence at most; longer ones are cut in pieces")
@@ -66,6 +66,11 @@ class TextNet(Network):
             raise ValueError("use: places of characters in their words go with characters")
         if self.pretrain and (more or self.net.hierarchical):
             raise ValueError("pretrain: a language model foretells one sequence, and reads no sentences apart")
+        if self.pretrain and not self.net.foretells:
+            raise ValueError(
+                f"pretrain: net={type(self.net).__name__} sees the words that a language model foretells; take "
+                f"net=AWDLSTM, ONLSTM(both=false) or Transformer(causal=true) first"
+            )
         if self.backwards and self.net.hierarchical:
             raise ValueError(f"backwards: net={type(self.net).__name__} reads sentences; take a network of words")
         return self

@@ -1,8 +1,9 @@
 """What reads rows for a TextNet: segmenter, vocabulary, and vectors to begin with."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from kit.models import textnet
 from kit.pretrain.language import Windows
 from kit.spec import KitError, digest
 from kit.text.padded import FlatInputs, SentenceInputs
-from kit.text.sequences import FIRST, UNKNOWN, Sequences, sequences
+from kit.text.sequences import FIRST, UNKNOWN, VERSION, Sequences, sequences
 from kit.train.device import best_device
 from kit.train.lengths import Inputs
 
@@ -43,12 +44,12 @@ class SequenceReader(Reader):
 
     @classmethod
     def learnt(cls, spec: TextNet, rows: Rows) -> Self:
-        """The vocabulary, and its vectors, of every row known."""
-        found = _sequences(spec, rows.source, rows.task.text)
+        """The vocabulary, and its vectors, of every row known; of each once, whatever views of it there are."""
+        found = _first(_sequences(spec, rows.source, rows.task.text), rows.source.originals)
         units: dict[str, list[str]] = {name: _vocabulary(spec, found, name) for name in spec.use}
         made = cls(spec, rows.task.text, units)
-        settings = spec.dump()
-        facts = [rows.task.text, units, *(settings[k] for k in ("segmenter", "simplify", "use", "vectors"))]
+        settings, cut = spec.identity(), [VERSION, spec.segmenter.key()]
+        facts = [rows.task.text, units, cut, *(settings[k] for k in ("segmenter", "simplify", "use", "vectors"))]
         if spec.vectors is not None:
             name = "vectors-" + digest(facts)[:16]
             known = units[spec.use[0]]
@@ -64,6 +65,9 @@ class SequenceReader(Reader):
             if work:
                 remove(work)
         return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"values": None, "weights": None}  # whoever reads rows elsewhere builds no body
 
     @classmethod
     def saved(cls, spec: TextNet, folder: Path) -> Self:
@@ -82,7 +86,7 @@ class SequenceReader(Reader):
         found = _sequences(spec, rows.source, self.columns)
         tables = {name: _table(found.units[name], known) for name, known in self.units.items()}
         if spec.net.hierarchical:
-            return SentenceInputs(found, tables, spec.sentences, spec.sentence)
+            return SentenceInputs(found, tables, spec.sentences, spec.sentence, spec.keep == "head_tail")
         return FlatInputs(found, tables, spec.length, spec.keep == "head_tail", spec.backwards)
 
     def body(self) -> textnet.TextNet:
@@ -125,7 +129,7 @@ def language_weights(reader: SequenceReader, found: Sequences, work: Path | None
     windows = Windows(ids, np.asarray(found.start), spec.pretrain.window, spec.backwards)
     body.to(best_device())
     nats = spec.pretrain.learn(body.embedding.first, body.net, windows, spec.seed, work)
-    print(f"language model of {len(ids):,} {name}: {nats:.3f} nats each, perplexity {np.exp(nats):.1f}")
+    print(f"language model of {len(ids):,} {name}, which it learnt from: perplexity {np.exp(nats):.1f}")
     return {name: value.cpu().numpy() for name, value in body.state_dict().items() if ".pool." not in name}
 
 
@@ -153,11 +157,18 @@ def _sequences(spec: TextNet, source: Source, columns: tuple[str, ...]) -> Seque
 
 def _vocabulary(spec: TextNet, found: Sequences, name: str) -> list[str]:
     """The most frequent units; all of a side sequence, which has few."""
-    units = found.units[name]
-    if name != spec.use[0]:
-        return units
-    often = np.bincount(found.ids[name], minlength=len(units) + FIRST)[FIRST:] >= spec.min_count
-    return units[: min(spec.units, int(often.sum()))]  # units stand by their frequency
+    units, first = found.units[name], name == spec.use[0]
+    count = np.bincount(found.ids[name], minlength=len(units) + FIRST)[FIRST:].tolist()
+    often = [i for i, times in enumerate(count) if times >= (spec.min_count if first else 1)]
+    often.sort(key=lambda i: (-count[i], units[i]))  # their own order counts the views of rows, too
+    return [units[i] for i in (often[: spec.units] if first else often)]
+
+
+def _first(found: Sequences, n: int) -> Sequences:
+    """The sequences of the first n rows."""
+    end = found.start[n]
+    ids = {name: flat[:end] for name, flat in found.ids.items()}
+    return replace(found, ids=ids, start=found.start[: n + 1], sentence=found.sentence[:end])
 
 
 def _table(units: list[str], known: list[str]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Views: test-time augmentation, a member made of a member."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -9,6 +9,7 @@ from scipy.special import expit, logit, softmax
 
 from kit.data import Rows, Task
 from kit.ensemble.base import scaled_ranks, weighted
+from kit.features.base import not_alone
 from kit.files import read_json, write_json
 from kit.member import Member, Predictor
 from kit.members.boost import Boost
@@ -40,6 +41,8 @@ class Views(Member):
             raise ValueError("weight = 0 leaves nothing to predict from; name views")
         if len(set(self.views)) < len(self.views):
             raise ValueError("two views are equal, so they see the same; take one, with a larger count if it has one")
+        if self.views and (features := not_alone(self.member)):
+            raise ValueError(f"{features} tells a row from the other rows, and views of it would be among them")
         if self.train and any(o.name.split(".")[-1] == "stop" and o.value == "inner" for o in self.member.options()):
             raise ValueError("stop=inner would judge on views of rows that train=true learns from; take stop=none")
         return self
@@ -47,9 +50,6 @@ class Views(Member):
     @property
     def peeks(self) -> bool:
         return self.member.peeks
-
-    def identity(self) -> dict[str, Any]:
-        return self.dump() | {"member": self.member.identity()}
 
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(with_views(rows, self.views, self.seed))

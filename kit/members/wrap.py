@@ -35,9 +35,6 @@ class Seeds(Member):
     def peeks(self) -> bool:
         return self.member.peeks
 
-    def identity(self) -> dict[str, Any]:
-        return self.dump() | {"member": self.member.identity()}
-
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(rows)
 
@@ -72,8 +69,15 @@ class SeedsPredictor(Predictor):
 def reseeded(member: Member, by: int) -> Member:
     """The member with `by` added to its seed and to those of the members that it is made of."""
     fields = {name: getattr(member, name) for name in type(member).model_fields}
-    inner = {name: reseeded(value, by) for name, value in fields.items() if isinstance(value, Member)}
-    return type(member)(**fields | inner | {"seed": member.seed + by})
+    inner = {name: _inner_reseeded(value, by) for name, value in fields.items()}
+    return type(member)(**inner | {"seed": member.seed + by})
+
+
+def _inner_reseeded(value: Any, by: int) -> Any:
+    """A setting's value with the members in it, such as the further parts of a Concat, reseeded."""
+    if isinstance(value, tuple):
+        return tuple(_inner_reseeded(one, by) for one in value)
+    return reseeded(value, by) if isinstance(value, Member) else value
 
 
 def fitted_part(part: Member, train: Rows, valid: Rows, work: Path, i: int) -> Predictor:

@@ -54,6 +54,12 @@ class Concat(nn.Module):
         number, rest = _within(name)
         return self.parts[number].depth(rest)
 
+    def part(self, name: str) -> tuple[int, ...]:
+        """Number of the part that a parameter belongs to, then that within the part, where this too is joined."""
+        number, rest = _within(name)
+        inner = getattr(self.parts[number], "part", None)
+        return (number, *(inner(rest) if inner else ()))
+
     def factor(self, name: str) -> float:
         """Factor on a parameter's learning rate."""
         number, rest = _within(name)

@@ -71,6 +71,11 @@ class Headed(nn.Module):
         """Layers above a parameter, by its name: 0 for the body's top layer, None for the head."""
         return self.body.depth(name.removeprefix("body.")) if name.startswith("body.") else None
 
+    def part(self, name: str) -> tuple[int, ...]:
+        """Which of several joined networks a parameter belongs to; () where the body is one."""
+        own = getattr(self.body, "part", None)
+        return own(name.removeprefix("body.")) if own and name.startswith("body.") else ()
+
     def factor(self, name: str) -> float:
         """Factor on a parameter's learning rate: 1, unless the body has rates of its own."""
         own = getattr(self.body, "factor", None)

@@ -4,12 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from kit.layers.pooling import pooling
-from kit.layers.weight_drop import LockedDropout
-from kit.models.rnn import BidirectionalPool, reverse
+from kit.models.rnn import BidirectionalPool, Recurrent, reverse
 from kit.spec import KitError
 
 
-class ONLSTM(nn.Module):
+class ONLSTM(Recurrent):
     """Ordered-neurons LSTM (Shen et al. 2019), then pooling.
 
     Args:
@@ -26,8 +25,6 @@ class ONLSTM(nn.Module):
         KitError: chunks do not fill the hidden state.
     """
 
-    hierarchical = False
-
     def __init__(
         self,
         inputs: int,
@@ -39,28 +36,15 @@ class ONLSTM(nn.Module):
         weight_drop: float = 0.0,
         pool: str = "concat",
     ) -> None:
-        super().__init__()
         if hidden % chunk:
             raise KitError(f"ONLSTM.chunk = {chunk} does not divide hidden = {hidden}")
         ways = 2 if bidirectional else 1
-        self.causal, self.hidden = not bidirectional, ways * hidden
-        self.layers = nn.ModuleList(
-            ONLSTMLayer(self.hidden if i else inputs, hidden, chunk, ways, weight_drop) for i in range(layers)
+        super().__init__(
+            (ONLSTMLayer(ways * hidden if i else inputs, hidden, chunk, ways, weight_drop) for i in range(layers)),
+            dropout,
+            BidirectionalPool(pool, hidden) if bidirectional else pooling(pool, hidden),
         )
-        self.dropout = LockedDropout(dropout)
-        self.pool = BidirectionalPool(pool, hidden) if bidirectional else pooling(pool, hidden)
-        self.width = self.pool.width
-
-    def states(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (n, length, inputs), mask (n, length) → states (n, length, ways · hidden), the forward ones first."""
-        states = states.masked_fill(mask.unsqueeze(-1) == 0, 0)
-        for layer in self.layers:
-            states = layer(self.dropout(states), mask)
-        return states
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, width)."""
-        return self.pool(self.states(states, mask), mask)
+        self.causal, self.hidden = not bidirectional, ways * hidden
 
 
 class ONLSTMLayer(nn.Module):

@@ -1,6 +1,7 @@
 """BiLSTM and BiGRU over token vectors."""
 
-from typing import Literal, get_args
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,36 @@ from kit.spec import KitError, nearest
 Kind = Literal["lstm", "gru"]
 
 
-class RNN(nn.Module):
+class Recurrent(nn.Module):
+    """Layers over token vectors, each with dropout before it, then pooling.
+
+    Args:
+        layers: vectors (n, length, …), mask (n, length) → states (n, length, …).
+        dropout: share of features dropped before each layer, the same ones at every token of a row.
+        pool: states (n, length, …), mask → (n, its `width`).
+    """
+
+    hierarchical = False
+
+    def __init__(self, layers: Iterable[nn.Module], dropout: float, pool: Any) -> None:
+        super().__init__()
+        self.layers, self.dropout = nn.ModuleList(layers), LockedDropout(dropout)
+        self.pool = pool
+        self.width: int = pool.width
+
+    def states(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (n, length, inputs), mask (n, length) → states (n, length, …), the forward ones first."""
+        states = states.masked_fill(mask.unsqueeze(-1) == 0, 0)
+        for layer in self.layers:
+            states = layer(self.dropout(states), mask)
+        return states
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, width)."""
+        return self.pool(self.states(states, mask), mask)
+
+
+class RNN(Recurrent):
     """Bidirectional LSTM (Graves and Schmidhuber 2005) or GRU (Cho et al. 2014), then pooling.
 
     Args:
@@ -27,8 +57,6 @@ class RNN(nn.Module):
         KitError: there is no such kind.
     """
 
-    hierarchical = False
-
     def __init__(
         self,
         inputs: int,
@@ -38,25 +66,14 @@ class RNN(nn.Module):
         dropout: float = 0.0,
         pool: str = "concat",
     ) -> None:
-        super().__init__()
         if kind not in get_args(Kind):
             raise KitError(f"there is no recurrent network '{kind}'" + nearest(kind, list(get_args(Kind))))
         make = nn.LSTM if kind == "lstm" else nn.GRU
-        self.layers = nn.ModuleList(BothWays(make, 2 * hidden if i else inputs, hidden) for i in range(layers))
-        self.dropout = LockedDropout(dropout)
-        self.pool = BidirectionalPool(pool, hidden)
-        self.width = self.pool.width
-
-    def states(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (n, length, inputs), mask (n, length) → states (n, length, 2 · hidden), the forward ones first."""
-        states = states.masked_fill(mask.unsqueeze(-1) == 0, 0)
-        for layer in self.layers:
-            states = layer(self.dropout(states), mask)
-        return states
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, width)."""
-        return self.pool(self.states(states, mask), mask)
+        super().__init__(
+            (BothWays(make, 2 * hidden if i else inputs, hidden) for i in range(layers)),
+            dropout,
+            BidirectionalPool(pool, hidden),
+        )
 
 
 class BothWays(nn.Module):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from kit.files import checksums
 from kit.spec import Spec
 from kit.train.schedule import OneCycle
 from kit.train.stage import Stage
@@ -21,6 +22,7 @@ else:
     torch = later("torch")
 
 SAVE_EVERY = 60.0  # seconds
+JUDGED = 200  # windows, evenly spaced, that tell how well a model foretells
 
 
 class LanguageModelling(Spec):
@@ -39,6 +41,9 @@ class LanguageModelling(Spec):
         Stage(epochs=5, lr=4e-3, weight_decay=0.01, schedule=OneCycle(), clip=0.4), description="how it learns"
     )
 
+    def reads(self) -> dict[str, str]:
+        return checksums(weights=self.weights)
+
     def learn(
         self, embedding: "nn.Embedding", net: Any, windows: "Windows", seed: int, work: Path | None = None
     ) -> float:
@@ -52,7 +57,8 @@ class LanguageModelling(Spec):
             work: folder that a killed run goes on from.
 
         Returns:
-            Mean nats a unit costs in the last epoch's training; e to the power of that is the perplexity.
+            Mean nats that a foretold unit of these windows costs, measured after the training, without dropout, on at
+            most `JUDGED` of them; e to the power of that is the perplexity.
         """
         from kit.models.language_model import LanguageModel
         from kit.train.lengths import LengthBatches
@@ -68,12 +74,8 @@ class LanguageModelling(Spec):
             count = len(windows.length)
             rows = max(1, self.batch_units // self.window)
             batches = LengthBatches(windows, np.arange(count), np.zeros((count, 1)), self.batch_units, rows, seed)
-            seen: list[float] = []
-            train(
-                model, _foretelling, batches, self.stage, work, depth=lambda name: 0,
-                watch=lambda line: seen.append(line["loss"]), save_every=SAVE_EVERY,
-            )  # fmt: skip
-        return seen[-1] if seen else float("nan")
+            train(model, _foretelling, batches, self.stage, work, depth=lambda name: 0, save_every=SAVE_EVERY)
+        return _nats(model, windows, rows)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,21 @@ class Windows:
         """Equal for equal windows."""
         begin, end = (side[row] for side in self._spans)
         return self.ids[begin:end].tobytes()
+
+
+def _nats(model: Any, windows: Windows, rows: int) -> float:
+    """Mean nats that a foretold unit costs a model that does not learn."""
+    from kit.train.device import device_of
+
+    count = len(windows.length)
+    judged = np.unique(np.linspace(0, count - 1, min(count, JUDGED)).round().astype(np.int64))
+    device, nats, foretold = device_of(model), 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, len(judged), rows):
+            batch = windows.padded(judged[begin : begin + rows])
+            nats += model.surprise(**{name: value.to(device) for name, value in batch.items()}).double().sum().item()
+            foretold += int(batch["mask"][:, 1:].sum())
+    return nats / foretold if foretold else float("nan")
 
 
 def _foretelling(model: Any, batch: dict[str, Any]) -> Any:

@@ -63,12 +63,14 @@ class SentenceInputs:
         tables: sequence → (units,) the network's id of each id in `sequences`.
         sentences: a row at most.
         words: a sentence at most; a longer one goes on as another.
+        both_ends: of a longer row keep half of the sentences from each end; else its beginning.
     """
 
     sequences: Sequences
     tables: dict[str, np.ndarray]
     sentences: int
     words: int
+    both_ends: bool = False
 
     @cached_property
     def _cut(self) -> tuple[np.ndarray, np.ndarray]:
@@ -95,19 +97,29 @@ class SentenceInputs:
         count = np.minimum(first[rows + 1] - first[rows], self.sentences)
         number = np.arange(count.max())
         held = number < count[:, None]
-        piece = np.where(held, first[rows][:, None] + number, len(begin) - 1)
+        piece = np.where(held, self._pieces(rows, number), len(begin) - 1)
         size = np.where(held, np.diff(begin, append=begin[-1])[piece], 0)
         column = np.arange(size.max())
         mask = column < size[..., None]
         return _filled(self.sequences, self.tables, mask, (begin[piece][..., None] + column)[mask])
 
+    def _pieces(self, rows: np.ndarray, number: np.ndarray) -> np.ndarray:
+        """(len(rows), len(number)) which piece stands at each place of the rows."""
+        _, first = self._cut
+        begin, end = first[rows][:, None], first[rows + 1][:, None]
+        if not self.both_ends:
+            return begin + number
+        tail = end - np.minimum(end - begin, self.sentences) + number
+        return np.where(number < (self.sentences + 1) // 2, begin + number, tail)
+
     def key(self, row: int) -> bytes:
         """Equal for rows of equal sentences."""
         begin, first = self._cut
-        last = min(first[row + 1], first[row] + self.sentences)
-        at = slice(begin[first[row]], begin[last])
+        count = min(first[row + 1] - first[row], self.sentences)
+        pieces = self._pieces(np.array([row]), np.arange(count))[0]
+        at = np.concatenate([np.arange(begin[piece], begin[piece + 1]) for piece in pieces])
         units = [table[self.sequences.ids[name][at]].tobytes() for name, table in self.tables.items()]
-        return b"".join([*units, np.diff(begin[first[row] : last + 1]).tobytes()])
+        return b"".join([*units, (begin[pieces + 1] - begin[pieces]).tobytes()])
 
 
 def _filled(

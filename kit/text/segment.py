@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from kit.files import checksum
+from kit.files import checksum, checksums
 from kit.spec import KitError, Spec, digest
 
 Tagged = list[tuple[str, str]]  # words of a sentence, each with its tag
@@ -37,7 +37,7 @@ class Segmenter(Spec):
 
     def key(self) -> str:
         """Changes with everything that words and tags depend on, the contents of files that it reads included."""
-        return self.fingerprint()
+        return digest(self.identity())
 
 
 class Words(Segmenter):
@@ -80,15 +80,34 @@ class Jieba(Segmenter):
     def key(self) -> str:
         return digest([self.dump() | {"dictionary": self._words()}, _version("jieba", "text")])
 
+    def reads(self) -> dict[str, str]:
+        return checksums(dictionary=self.dictionary)
+
     def _words(self) -> str:
         return checksum(_file(self.dictionary, "Jieba.dictionary")) if self.dictionary else ""
 
 
 @cache
 def _jieba(dictionary: str, contents: str) -> Any:
-    """jieba's tagger with a user dictionary of these contents (a checksum), or none.
+    """jieba's tagger with a user dictionary of these contents (a checksum), or none."""
+    words = jieba_words()
+    import jieba.posseg
 
-    It reads its dictionary afresh: jieba's own cache is one file in the temporary folder for all users and processes.
+    if dictionary:
+        try:
+            words.load_userdict(str(Path(dictionary).expanduser()))
+        except ValueError as error:
+            raise KitError(f"Jieba.dictionary: {error}") from None
+    return jieba.posseg.POSTokenizer(words)
+
+
+def jieba_words() -> Any:
+    """A Tokenizer of jieba with the dictionary that comes with it, and nothing that was added to the shared one.
+
+    It reads the dictionary afresh: jieba's own cache is one file in the temporary folder for all users and processes.
+
+    Raises:
+        KitError: jieba is missing.
     """
     _version("jieba", "text")
     with warnings.catch_warnings():
@@ -99,18 +118,14 @@ def _jieba(dictionary: str, contents: str) -> Any:
     words = jieba.Tokenizer()
     words.FREQ, words.total = words.gen_pfdict(words.get_dict_file())
     words.initialized = True
-    if dictionary:
-        try:
-            words.load_userdict(str(Path(dictionary).expanduser()))
-        except ValueError as error:
-            raise KitError(f"Jieba.dictionary: {error}") from None
-    return jieba.posseg.POSTokenizer(words)
+    return words
 
 
 class Ltp(Segmenter):
     """Chinese words and tags of an LTP 4 model (Che et al., N-LTP, 2021), neural or legacy."""
 
     processes = False
+    immaterial = ("batch",)
     folder: str = Field(min_length=1, description="folder with the model's config.json and weights")
     batch: int = Field(64, ge=1, description="sentences at once")
     longest: int = Field(500, ge=1, le=510, description="characters of a sentence; a longer one goes in pieces")
@@ -131,6 +146,9 @@ class Ltp(Segmenter):
             for at in range(0, len(sentence), self.longest):
                 yield i, sentence[at : at + self.longest]
 
+    def reads(self) -> dict[str, str]:
+        return checksums(folder=self.folder)
+
     def key(self) -> str:
         config = _file(str(Path(self.folder, "config.json")), "Ltp.folder")
         files = {path.name: checksum(path) for path in sorted(config.parent.iterdir()) if path.is_file()}
@@ -144,7 +162,7 @@ def _ltp(folder: str) -> Any:
     from ltp import LTP
 
     with contextlib.redirect_stdout(io.StringIO()):  # it says that it loads
-        model = LTP(folder)
+        model = LTP(str(Path(folder).expanduser()))
     if hasattr(model, "to"):  # a legacy model runs on the CPU alone
         import torch
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from kit.files import checksums
 from kit.spec import KitError, Spec, validator
 from kit.text.vector_files import ENDINGS, gensim_models, read_vectors
 
@@ -186,6 +187,9 @@ class VectorFile(Vectors):
         if not ENDINGS.search(self.path):
             raise ValueError(f"'{self.path}' should end in .txt, .vec, .bin, .npz, .gz or .zip")
         return self
+
+    def reads(self) -> dict[str, str]:
+        return checksums(path=self.path)
 
     def find(self, units: Sequence[str], texts: Texts) -> dict[str, np.ndarray]:
         """Vectors of the units as they stand, else in lower case, else by their characters.

@@ -1,6 +1,6 @@
 """What learns: frozen layers, gradual unfreezing, fresh top layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from torch import nn
@@ -16,14 +16,14 @@ def learns(stage: Stage, below: int | None, deepest: int, epoch: int) -> bool:
     Args:
         stage: `freeze`, `freeze_embeddings` and `gradual` decide.
         below: encoder layers above the parameter: 0 for the top layer, `deepest` for embeddings, None for the head.
-        deepest: depth of the embeddings.
+        deepest: depth of the embeddings; 0 where there are no layers above each other, so that none is lower.
         epoch: from 1, within the stage.
     """
     if below is None:
         return True
-    if stage.only_head or (stage.freeze and below >= deepest - stage.freeze):
+    if stage.only_head or (stage.freeze and deepest and below >= deepest - stage.freeze):
         return False
-    if stage.freeze_embeddings and below == deepest:
+    if stage.freeze_embeddings and deepest and below == deepest:
         return False
     # Howard & Ruder (2018): the head alone first, then with every epoch so many layers more, from the top
     return not stage.gradual or below < (epoch - 1) * stage.gradual
@@ -36,7 +36,8 @@ def let_learn(model: nn.Module, stage: Stage, epoch: int, depth: Depth | None, f
     statistics that it has.
 
     Args:
-        model: its parameters and modes are set.
+        model: its parameters and modes are set; where it is joined of several, its `part` says to which of them a
+            parameter belongs, and in each the lowest layers are its own.
         stage: what learns.
         epoch: from 1, within the stage.
         depth: parameter name → layers above it, see `parameter_groups`; without it all of `free` learns.
@@ -44,9 +45,12 @@ def let_learn(model: nn.Module, stage: Stage, epoch: int, depth: Depth | None, f
     """
     names = [name for name, _ in model.named_parameters()]
     depths = {name: depth(name) if depth else None for name in names}
-    deepest = max([below for below in depths.values() if below is not None], default=0)
+    part: Callable[[str], Hashable] = getattr(model, "part", lambda name: None)
+    deepest: dict[Hashable, int] = {}
+    for name, below in depths.items():
+        deepest[part(name)] = max(below or 0, deepest.get(part(name), 0))
     for name, weight in model.named_parameters():
-        weight.requires_grad_(name in free and learns(stage, depths[name], deepest, epoch))
+        weight.requires_grad_(name in free and learns(stage, depths[name], deepest[part(name)], epoch))
     model.train()
     for module in model.modules():
         weights = list(module.parameters())

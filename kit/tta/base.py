@@ -35,7 +35,7 @@ def with_views(rows: Rows, views: Sequence[View], seed: int) -> Rows:
     They are rows of one source, which holds all that `rows.source` holds and every view of it. It is made once for
     all folds and predictions; the changed columns are kept on disk where `rows.source` keeps things.
     """
-    key = digest([[view.dump() for view in views], rows.task.dump(), seed])
+    key = digest([[view.identity() for view in views], rows.task.dump(), seed])
     sources = _made.setdefault(rows.source, {})
     if key not in sources:
         sources[key] = _together(rows.source, views, rows.task, seed, f"views-{key[:16]}")
@@ -59,7 +59,7 @@ def _together(source: Source, views: Sequence[View], task: Task, seed: int, name
     for k in range(arrays["views"][0]):
         changed = {c: _unpacked(arrays[f"{k}-{i}"]) for c, i in place.items() if f"{k}-{i}" in arrays}
         parts.append(source.frame.assign(**changed))
-    return Source(pd.concat(parts), source.folder)
+    return Source(pd.concat(parts), source.folder, originals=source.originals)
 
 
 def _packed(values: list[str] | np.ndarray) -> np.ndarray:

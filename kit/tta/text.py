@@ -13,7 +13,7 @@ from pydantic import Field
 
 from kit.augment import Augment
 from kit.data import Task, join_text
-from kit.spec import KitError, nearest, validator
+from kit.spec import KitError, digest, nearest, validator
 from kit.tta.base import Columns, View
 
 _WORD = re.compile(r"\S+")
@@ -45,13 +45,13 @@ class Augmented(TextView):
     count: int = Field(1, ge=1, description="views, each with draws of its own")
 
     def looks(self, texts: list[str], seed: int) -> Iterator[list[str]]:
-        salt = f"{self.augment.fingerprint()} {seed}"
+        salt = f"{digest(self.augment.identity())} {seed}"
         for i in range(self.count):
             yield self.augment.many(texts, [_generator(f"{salt} {i} {text}") for text in texts])
 
 
 def _generator(salted: str) -> np.random.Generator:
-    bits = blake2b(salted.encode(), digest_size=16).digest()
+    bits = blake2b(salted.encode(errors="surrogatepass"), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(bits, "little"))
 
 
