@@ -5,12 +5,12 @@ chosen = $(if $(only),--only "$(only)")
 where  = $(if $(folds),--folds $(folds)) $(if $(on),--on $(on)) $(if $(threads),--threads $(threads))
 
 .DEFAULT_GOAL := help
-.PHONY: help cv blend show options test check bench lock clean
+.PHONY: help cv blend tune compare ablate lb curve report track show options test check bench lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo '  settings: only="nbsvm boost" folds=0,1 set="minilm.epochs=2 minilm.lr=5e-5" preset=full seed=1 sample=2000'
-	@echo '            on=processes:2 threads=1 debug=1; environment: KIT_DATA KIT_RUNS KIT_CACHE KIT_WEIGHTS'
+	@echo '            on=processes:2 threads=1 debug=1; environment: KIT_DATA KIT_RUNS KIT_CACHE KIT_WEIGHTS KIT_REPORT=no'
 
 .venv/ready: requirements.lock pyproject.toml
 	@echo "making .venv (some minutes, about 6 GB; once)"
@@ -24,7 +24,28 @@ cv: .venv/ready ## comp=toxic: fit what is missing, blend, write submission.csv
 	@$(PY) -m kit cv $(comp) $(chosen) $(where) $(common)
 
 blend: .venv/ready ## comp=toxic: blend again what is in the bank
-	@$(PY) -m kit blend $(comp) $(chosen) $(common)
+	@$(PY) -m kit blend $(comp) $(chosen) $(if $(tuned),--tuned $(tuned)) $(common)
+
+tune: .venv/ready ## comp=toxic member=boost trials=50: search a member's settings, write them as preset=tuned
+	@$(PY) -m kit tune $(comp) $(member) $(where) $(common) $(foreach knob,trials hours workers storage pruner rescore,$(if $($(knob)),--$(knob) "$($(knob))"))
+
+compare: .venv/ready ## comp=toxic a="minilm" b="minilm minilm.stage.epochs=2" seeds=3: is one really better?
+	@$(PY) -m kit compare $(comp) --a "$(a)" --b "$(b)" $(if $(seeds),--seeds $(seeds)) $(where) $(common)
+
+ablate: .venv/ready ## comp=toxic member=minilm hours=2: what each technique gives; arms="FGM,EMA" seeds=2 pass=off
+	@$(PY) -m kit ablate $(comp) $(member) $(foreach knob,pass arms seeds hours,$(if $($(knob)),--$(knob) "$($(knob))")) $(where) $(common)
+
+lb: .venv/ready ## comp=toxic add=0.98721 note="…": leaderboard scores beside CV
+	@$(PY) -m kit lb $(comp) $(foreach knob,add note cv,$(if $($(knob)),--$(knob) "$($(knob))")) $(if $(set),--set "$(set)") $(if $(preset),--preset $(preset)) $(if $(seed),--seed $(seed)) $(if $(debug),--debug)
+
+curve: .venv/ready ## comp=toxic member=linear over=rows: score against rows, folds or seeds; points=500,1000,2000
+	@$(PY) -m kit curve $(comp) $(member) $(foreach knob,over points,$(if $($(knob)),--$(knob) $($(knob)))) $(where) $(common)
+
+report: .venv/ready ## comp=toxic: write report.html anew
+	@$(PY) -m kit report $(comp) $(chosen) $(common)
+
+track: .venv/ready ## comp=toxic to=mlflow|tensorboard: show the run there
+	@$(PY) -m kit track $(comp) --to "$(to)" $(chosen) $(common)
 
 show: .venv/ready ## comp=toxic: members × folds, weights, time
 	@$(PY) -m kit show $(comp) $(chosen) $(common)

@@ -1,11 +1,12 @@
 """Blend what is in the bank: weights, nested score, test predictions and the submission."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from kit.bank import Fold
 from kit.ensemble import fit_thresholded, nested
@@ -13,11 +14,13 @@ from kit.ensemble.threshold import judge
 from kit.files import read_json, write_array, write_json
 from kit.metrics import mean_roc_auc
 from kit.run import Run
-from kit.spec import digest
+from kit.spec import KitError, digest
 from kit.submit import submission
 from kit.submit import write as write_submission
 
-VERSION = 2  # of what a blend comes to: raise it when the same settings give another result
+VERSION = 3  # of what a blend comes to: raise it when the same settings give another result
+
+STORY = ("choice", "reason", "choices")  # what `Blended.story` may tell
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class BlendReport:
         thresholds: (outputs,) what a prediction must reach to say yes, chosen on all judged rows; () where nothing is
             cut.
         auc: mean ROC AUC of the out-of-fold blend, where there are thresholds.
+        story: how the blend was found, `Blended.story`: of Auto what it took, why, and what all its choices score.
     """
 
     weights: dict[str, float]
@@ -42,6 +46,7 @@ class BlendReport:
     warnings: list[str]
     thresholds: tuple[float, ...] = ()
     auc: float | None = None
+    story: dict[str, Any] = field(default_factory=dict)
 
 
 def out_of_fold(run: Run, folds: dict[int, Fold]) -> np.ndarray:
@@ -83,12 +88,11 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     # a test row is predicted by every fold's model, and their mean is the member's prediction
     tests = np.stack([np.mean([fold.test for fold in folds.values()], axis=0) for folds in members.values()])
     names, how = list(members), run.recipe.blend
-    columns, asked = (
-        frame[list(how.needs)] if how.needs else None for frame in (run.table.train[judged], run.table.test)
-    )
+    columns, asked = (_columns(run, frame) for frame in (run.table.train[judged], run.table.test))
     blended = fit_thresholded(how, predictions, y, task.metric, names, plan, columns)
     honest = nested(how, predictions, y, plan, task.metric, names, columns)
-    oof, test = blended.apply(predictions, columns), blended.apply(tests, asked) if tests.shape[1] else tests[0]
+    oof = blended.apply(predictions, columns)
+    test = blended.for_test().apply(tests, asked) if tests.shape[1] else tests[0]
     cuts = blended.thresholds
     path, warnings = None, []
     if submit and tests.shape[1]:
@@ -110,9 +114,23 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
         "warnings": warnings,
         "thresholds": list(cuts),
         "auc": None if auc is None or math.isnan(auc) else auc,
+        **blended.story(),
     }
     write_json(folder / "report.json", facts)
-    return BlendReport(blended.weights, score, summary, path, warnings, cuts, facts["auc"])
+    return BlendReport(blended.weights, score, summary, path, warnings, cuts, facts["auc"], blended.story())
+
+
+def _columns(run: Run, frame: pd.DataFrame) -> pd.DataFrame | None:
+    """The original columns that the blend reads, of train or of test rows."""
+    names, hidden = list(run.recipe.blend.needs), {run.table.task.id, *run.table.task.targets}
+    if not names or not len(frame):  # a competition may have no test file
+        return None
+    known = [name for name in frame.columns if name not in hidden]
+    for name in names:
+        if name not in known:
+            blend, among = type(run.recipe.blend).__name__, ", ".join(map(str, known))
+            raise KitError(f"{blend}: there is no column '{name}' to read beside the predictions; there are: {among}")
+    return frame[names]
 
 
 def last_blend(run: Run) -> BlendReport | None:
@@ -141,4 +159,5 @@ def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
     if facts["key"] != _key(run, names, submit) or (path and not path.exists()):
         return None
     weights, cuts = dict(facts["weights"]), tuple(facts["thresholds"])
-    return BlendReport(weights, facts["score"], facts["summary"], path, facts["warnings"], cuts, facts["auc"])
+    story = {name: facts[name] for name in STORY if name in facts}
+    return BlendReport(weights, facts["score"], facts["summary"], path, facts["warnings"], cuts, facts["auc"], story)

@@ -2,17 +2,18 @@
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 from zipfile import BadZipFile
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from kit.data import Task
 from kit.ensemble import Blend, Greedy
 from kit.folds import Folds, KFold
+from kit.medals import Medals
 from kit.member import Member
 from kit.spec import KitError, Spec, nearest
 from kit.table import CSV, Form, Table, read_table
@@ -26,22 +27,34 @@ class Recipe(Spec):
 
     A preset is a named list of override strings. `files` and `form` are stated where the competition's files are not
     train.csv, test.csv and sample_submission.csv (None: there is none) with header lines; for what is no table of rows,
-    override `load`.
+    override `load`. `techniques` are what `make ablate` tries beside the defaults of kit/ablate/techniques.py: name →
+    settings, or name → way → settings. `tune` says where knobs are searched: name → space of `kit.tune`. `medals` are
+    facts of the leaderboard that kit does not know itself.
     """
 
     task: ClassVar[Task]
     files: ClassVar[Files] = FILES
     form: ClassVar[Form] = CSV
     presets: ClassVar[dict[str, list[str]]] = {}
+    tune: ClassVar[Mapping[str, Any]] = {}
+    techniques: ClassVar[dict[str, str | dict[str, str]]] = {}
+    medals: ClassVar[Medals | None] = None
 
     folds: Folds = Field(KFold(), description="how rows are split")
     blend: Blend = Field(Greedy(), description="how members are joined")
+    _further: dict[str, Member] = PrivateAttr(default_factory=dict)
 
     @property
     def members(self) -> dict[str, Member]:
         """The recipe's members by name, in the order they are declared."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: value for name, value in values.items() if isinstance(value, Member)}
+        return {name: value for name, value in values.items() if isinstance(value, Member)} | self._further
+
+    def with_members(self, further: Mapping[str, Member]) -> Self:
+        """The same recipe with members that are none of its fields, so no setting reaches them."""
+        other = self.model_copy()
+        other._further = {**self._further, **further}
+        return other
 
     def chosen(self, names: str | list[str] | None = None) -> dict[str, Member]:
         """The members of these names (all by default), in the recipe's order.
@@ -55,12 +68,19 @@ class Recipe(Spec):
                 raise KitError(f"'{self.task.name}' has no member '{name}'" + nearest(name, list(self.members)))
         return {n: m for n, m in self.members.items() if not wanted or n in wanted}
 
-    def spelled(self, preset: str | None = None, settings: Sequence[str] = (), seed: int | None = None) -> list[str]:
-        """Override strings of a preset, then `settings`, then one seed for every member."""
-        if preset is not None and preset not in self.presets:
-            raise KitError(f"'{self.task.name}' has no preset '{preset}'" + nearest(preset, list(self.presets)))
+    def spelled(
+        self,
+        preset: str | None = None,
+        settings: Sequence[str] = (),
+        seed: int | None = None,
+        further: Mapping[str, list[str]] = {},
+    ) -> list[str]:
+        """Override strings of a preset, one of the recipe's or a further one, then `settings`, then a seed for all."""
+        presets = {**further, **self.presets}
+        if preset is not None and preset not in presets:
+            raise KitError(f"'{self.task.name}' has no preset '{preset}'" + nearest(preset, list(presets)))
         seeds = [] if seed is None else [f"{name}.seed={seed}" for name in self.members]
-        return [*(self.presets[preset] if preset else ()), *settings, *seeds]
+        return [*(presets[preset] if preset else ()), *settings, *seeds]
 
     def load(self, folder: Path, cache: Path | None = None) -> Table:
         """The competition's rows.

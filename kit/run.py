@@ -37,6 +37,7 @@ class Brief:
         cache: where what is computed once is kept.
         sample: train rows to keep, or None for all.
         threads: threads of numeric code, the same wherever the job runs.
+        fewer: train rows of each fold to keep, or None for all; see `Run`.
     """
 
     recipe: str
@@ -46,6 +47,7 @@ class Brief:
     cache: Path
     sample: int | None = None
     threads: int = 1
+    fewer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,12 @@ class Run:
         recipe: with all overrides applied.
         table: its rows.
         root: folder for the plan, the members' shelves and what comes of them.
+        fewer: each fold learns from this many of its train rows at most, drawn so that fewer are a part of more; it
+            is judged on the same rows (learning curves).
     """
 
-    def __init__(self, recipe: Recipe, table: Table, root: Path) -> None:
-        self.recipe, self.table, self.root = recipe, table, root
+    def __init__(self, recipe: Recipe, table: Table, root: Path, fewer: int | None = None) -> None:
+        self.recipe, self.table, self.root, self.fewer = recipe, table, root, fewer
 
     @cached_property
     def plan(self) -> np.ndarray:
@@ -101,7 +105,11 @@ class Run:
 
     def split(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Train rows that a fold learns from and those it is judged on, as positions."""
-        return self.recipe.folds.split(self.plan, fold, self.table.train)
+        train, valid = self.recipe.folds.split(self.plan, fold, self.table.train)
+        if self.fewer is not None and self.fewer < len(train):
+            turn = np.random.default_rng(0).permutation(len(self.plan))
+            train = np.sort(train[np.argsort(turn[train])[: self.fewer]])
+        return train, valid
 
     def shelf(self, name: str) -> Shelf:
         """Where a member's folds lie: the key holds settings, task, plan and rows, so nothing else can be mixed in."""
@@ -112,8 +120,9 @@ class Run:
             "task": task,
             "plan": plan_digest(self.plan),
             "data": self.table.digest,
+            **({} if self.fewer is None else {"fewer": self.fewer}),
         }
-        return Shelf.of(self.root, name, identity)
+        return Shelf.of(self.root, name.partition("@")[0], identity)  # boost@7, a trial of boost, lies with boost's
 
     def fit(self, name: str, fold: int) -> Outcome:
         """Fits one fold of one member unless it is done or busy. A fault is written to its error.txt, not raised."""
@@ -184,7 +193,7 @@ def opened(brief: Brief) -> Run:
     table = recipe.load(brief.folder, brief.cache)
     if brief.sample is not None:
         table = table.subset(brief.sample)
-    return Run(recipe, table, brief.root)
+    return Run(recipe, table, brief.root, brief.fewer)
 
 
 def run_job(job: Job) -> Outcome:

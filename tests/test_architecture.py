@@ -11,8 +11,8 @@ FILES = sorted([*ROOT.glob("kit/**/*.py"), *ROOT.glob("competitions/**/*.py")])
 
 # From the ground up; a room imports from its own layer and those below. A room is a module or a folder of kit.
 LAYERS = [
-    "errors spec files lazy threads processes",
-    "metrics duplicates folds source data table weights",
+    "errors spec files lazy threads processes memory medals",
+    "metrics duplicates folds source data table weights intervals bootstrap",
     "features text losses layers augment",
     "models train pretrain tta",
     "ensemble submit",
@@ -21,8 +21,8 @@ LAYERS = [
     "recipe",
     "bank execute",
     "run",
-    "cv blending tune ablate",
-    "report kernel testing",
+    "cv blending tune variants gains",
+    "report track kernel testing compare ablate curves ledger",
     "cli",
     "__main__ competitions",
 ]

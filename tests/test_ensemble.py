@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from kit.ensemble import Blend, Blended, Greedy, Mean, RankMean, Weighted, nested, scaled_ranks
+from kit.intervals import bootstrap, paired
 from kit.metrics import Metric, accuracy, f1, log_loss, mean_roc_auc, rmse, roc_auc
 from kit.spec import KitError, Spec
 
@@ -352,7 +353,35 @@ def test_the_summary_is_json_and_the_line_is_readable() -> None:
     assert summary["folds"]["2"] is None and summary["folds"]["0"] == result.folds[0]
     assert summary["weights"]["1"] == {"a": 0.5, "b": 0.5}
     assert summary["nested"] == result.score and summary["gain"] == result.gain
+    low, high = summary["interval"]
+    least, most = summary["gain_interval"]
     assert str(result) == (
-        f"nested roc_auc {result.score:.5f}, best single member {result.best} {result.best_score:.5f}, "
-        f"gain {result.gain:+.5f}"
+        f"nested roc_auc {result.score:.5f} [{low:.5f}, {high:.5f}], best single member {result.best} "
+        f"{result.best_score:.5f}, gain {result.gain:+.5f} [{least:+.5f}, {most:+.5f}]"
     )
+    bare = nested(Mean(), members_for(y, [1, 2]), y, plan, roc_auc, ["a", "b"], rounds=0)
+    assert bare is not None and bare.summary()["interval"] is None and bare.summary()["gain_interval"] is None
+    assert str(bare).endswith(f"{result.best_score:.5f}, gain {result.gain:+.5f}")
+
+
+def test_the_gain_has_a_paired_interval() -> None:
+    y, plan = labels(300, 2), np.arange(300) % 3
+    p = members_for(y, [1.5, 1.6, 2])
+    result = nested(Greedy(), p, y, plan, log_loss, ["a", "b", "c"])
+    assert result is not None and result.interval is not None and result.apart is not None
+    best = p["abc".index(result.best)]
+    assert result.apart == paired(log_loss, y, result.predictions, best)
+    assert result.interval == bootstrap(log_loss, y, result.predictions)
+    assert result.apart.value == pytest.approx(result.gain)
+    assert 0 < result.apart.low < result.gain < result.apart.high  # though the scores' own intervals overlap
+    assert result.interval.high > bootstrap(log_loss, y, best).low
+
+
+def test_decisions_are_resampled_as_each_fold_was_cut() -> None:
+    y, plan = labels(200, 1), np.arange(200) % 4
+    p = members_for(y, [1.5, 2])
+    result = nested(Mean(), p, y, plan, f1, rounds=50)
+    assert result is not None and result.interval is not None and result.apart is not None
+    said = np.concatenate([result.predictions[i] >= result.thresholds[fold] for i, fold in enumerate(plan)])[:, None]
+    assert result.interval == bootstrap(f1, y, said.astype(float), 50)
+    assert result.apart.value == pytest.approx(result.gain)

@@ -5,7 +5,7 @@ import shlex
 import sys
 import traceback
 
-from kit.cli import runs  # noqa: F401 (its commands enter the app)
+from kit.cli import evidence, reporting, runs, tuning  # noqa: F401 (its commands enter the app)
 from kit.cli.app import app
 
 

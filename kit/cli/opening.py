@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,18 @@ def known() -> dict[str, Path]:
 
 
 def open_run(
-    comp: str, only: str, settings: str, preset: str, seed: int | None, sample: int | None, threads: int | None
+    comp: str,
+    only: str,
+    settings: str,
+    preset: str,
+    seed: int | None,
+    sample: int | None,
+    threads: int | None,
+    check: Callable[["Recipe"], object] = lambda recipe: None,
 ) -> tuple["Console", "Run", "Brief"]:
     """Finds recipe and rows, or takes the embedded sample where there are none, and says what was found.
 
-    What was typed is checked before anything is written.
+    What was typed is checked before anything is written, by `check` too.
     """
     from kit.recipe import find_data
     from kit.run import Brief, Run
@@ -60,17 +68,16 @@ def open_run(
     folder = find_data(recipe.task, recipe.files[0], recipe.form)
     if folder is None:
         preset = preset or ("quick" if "quick" in recipe.presets else "")
-    spelled = tuple(recipe.spelled(preset or None, settings.split(), seed))
+    root = root / (f"{comp}-sample" if folder is None else comp if sample is None else f"{comp}-{sample}-rows")
+    spelled = tuple(recipe.spelled(preset or None, settings.split(), seed, _kept(recipe, preset, root)))
     recipe = recipe.override(*spelled)
     recipe.chosen(only)
+    check(recipe)
     if folder is None:
         folder = cache / f"{comp}-sample"
         recipe.write_sample(folder)
         console.print(f"{comp}: no competition files found in {_looked(comp)}; using the embedded sample"
                       + (f" with preset {preset}" if preset else ""), highlight=False)  # fmt: skip
-        root = root / f"{comp}-sample"
-    else:
-        root = root / (comp if sample is None else f"{comp}-{sample}-rows")
     names = f"{type(recipe).__module__}:{type(recipe).__qualname__}"
     brief = Brief(
         names, spelled, folder.absolute(), root.absolute(), cache.absolute(), sample, threads or default_threads()
@@ -79,6 +86,15 @@ def open_run(
     for note in table.notes:
         console.print(note, highlight=False)
     return console, Run(recipe, table if sample is None else table.subset(sample), root), brief
+
+
+def _kept(recipe: "Recipe", preset: str, root: Path) -> dict[str, list[str]]:
+    """The preset that searches have written into the run folder, where it is asked for."""
+    if preset != "tuned" or preset in recipe.presets:
+        return {}
+    from kit.tune.preset import tuned_settings
+
+    return {preset: tuned_settings(root)}
 
 
 def _looked(comp: str) -> str:

@@ -1,7 +1,7 @@
 """Commands that fit, blend and show a run, and list what can be set."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,7 +39,7 @@ def cv(
             outcomes = fit_missing(run, left.missing, on, brief, progress.told)
         failed = [f"{name} fold {fold}" for (name, fold), o in outcomes.items() if o == "failed"]
         busy = [pair for pair, outcome in outcomes.items() if outcome == "busy"]
-    _finish(console, run, list(run.recipe.members), brief)
+    _finish(console, run, list(run.recipe.members), brief, debug)
     if busy:
         console.print(f"{len(busy)} folds are under way in another process; run this again when it has ended")
     if failed:
@@ -50,11 +50,18 @@ def cv(
 @app.command()
 def blend(
     comp: Comp, only: Only = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
+    tuned: Annotated[int, typer.Option(min=0, help="best trials of each tuned member that take part")] = 0,
     debug: Debug = False,
 ) -> None:  # fmt: skip
     """Blend again what is in the bank, and write submission.csv."""
     console, run, brief = open_run(comp, only, set_, preset, seed, sample, None)
-    _finish(console, run, list(run.recipe.chosen(only)), brief)
+    names = list(run.recipe.chosen(only))
+    if tuned:
+        from kit.tune import with_trials
+
+        run = with_trials(run, tuned, names)
+        names += [name for name in run.recipe.members if name not in names and "@" in name]
+    _finish(console, run, names, brief, debug)
 
 
 @app.command()
@@ -104,8 +111,9 @@ def _try_submission(run: "Run") -> None:
         submission(task, table.sample, table.test[task.id], np.zeros((len(table.test), task.outputs)))
 
 
-def _finish(console: "Console", run: "Run", names: list[str], brief: "Brief") -> None:
+def _finish(console: "Console", run: "Run", names: list[str], brief: "Brief", debug: bool) -> None:
     from kit.blending import blend as blended
+    from kit.cli.reporting import report_after
     from kit.report import leaderboard
 
     report = blended(run, names, submit=brief.sample is None)
@@ -118,6 +126,7 @@ def _finish(console: "Console", run: "Run", names: list[str], brief: "Brief") ->
         console.print(f"submission: {report.submission}", highlight=False, soft_wrap=True)
     elif brief.sample is not None:
         console.print(f"sample={brief.sample}: a part of the test rows, so no submission was written")
+    report_after(console, run, names, brief, debug, done=report is not None)
 
 
 def _numbers(text: str) -> list[int] | None:

@@ -47,6 +47,7 @@ class Blended(ABC):
         thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
     """
 
+    compact: ClassVar[bool] = False  # True: float32 and memory-mapped predictions reach `join` as they are
     members: tuple[str, ...]
     thresholds: tuple[float, ...]
 
@@ -79,7 +80,15 @@ class Blended(ABC):
         Raises:
             KitError: another number of members, or a prediction that is NaN or infinite.
         """
-        return self.join(checked(predictions, self.members), columns)
+        return self.join(checked(predictions, self.members, self.compact), columns)
+
+    def for_test(self) -> "Blended":
+        """The blend that joins the test set: this one, but where that set is known to differ (PriorShift)."""
+        return self
+
+    def story(self) -> dict[str, Any]:
+        """What a person should read of how it was found, ready for JSON."""
+        return {}
 
     def save(self, path: Path) -> None:
         """Writes what `load` reads."""
@@ -116,34 +125,42 @@ class Weighted(Blended):
         shares: one weight a member, same order; they sum to 1.
         ranks: the mean is taken over ranks, not over the predictions themselves.
         thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        limits: the lowest and highest value that the mean may take, where weights may be negative; () for none.
     """
 
+    compact: ClassVar[bool] = True
     method: str
     members: tuple[str, ...]
     shares: tuple[float, ...]
     ranks: bool = False
     thresholds: tuple[float, ...] = ()
+    limits: tuple[float, ...] = ()
 
     @property
     def weights(self) -> dict[str, float]:
         return dict(zip(self.members, self.shares, strict=True))
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        return weighted(scaled_ranks(predictions) if self.ranks else predictions, np.array(self.shares))
+        total = weighted(scaled_ranks(predictions) if self.ranks else predictions, np.array(self.shares))
+        return total.clip(self.limits[0], self.limits[1]) if self.limits else total
 
     def facts(self) -> dict[str, Any]:
         # a list, because write_json sorts the keys of a dict and apply needs the members' order
         weights = [{"member": name, "weight": share} for name, share in self.weights.items()]
-        return {"method": self.method, "ranks": self.ranks, "weights": weights, "thresholds": list(self.thresholds)}
+        facts = {"method": self.method, "ranks": self.ranks, "weights": weights, "thresholds": list(self.thresholds)}
+        return facts | ({"limits": list(self.limits)} if self.limits else {})
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> Self:
         members, shares = zip(*((entry["member"], entry["weight"]) for entry in facts["weights"]), strict=True)
-        return cls(facts["method"], members, shares, facts["ranks"], tuple(facts["thresholds"]))
+        limits = tuple(facts.get("limits", ()))
+        return cls(facts["method"], members, shares, facts["ranks"], tuple(facts["thresholds"]), limits)
 
 
 class Blend(Spec):
     """A way to join members. A frozen spec; `fit` gives back a Blended. A new one gives `learn`."""
+
+    compact: ClassVar[bool] = False  # True: float32 and memory-mapped predictions reach `learn` as they are
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -173,7 +190,7 @@ class Blend(Spec):
             KitError: shapes disagree, a prediction is NaN or infinite, or the metric cannot judge such a blend.
         """
         names = tuple(names) or tuple(str(i) for i in range(len(predictions)))
-        predictions = checked(predictions, names)
+        predictions = checked(predictions, names, self.compact)
         if len(y) != predictions.shape[1]:
             raise KitError(f"blend: {len(y)} rows of labels, but predictions of {predictions.shape[1]} rows")
         return self.learn(Judged(predictions, y, metric, names, plan, columns))
@@ -197,9 +214,14 @@ class WeightedBlend(Blend):
         """Weights (members,) that sum to 1."""
 
 
-def checked(predictions: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """The predictions as float64 (members, n, outputs), all finite, one `names` entry a member."""
-    array = np.asarray(predictions, dtype=np.float64)
+def checked(predictions: np.ndarray, names: Sequence[str], compact: bool = False) -> np.ndarray:
+    """The predictions (members, n, outputs), all finite, one `names` entry a member.
+
+    They are float64; with `compact` float32 and what is memory-mapped stay as they are.
+    """
+    array = np.asarray(predictions)
+    if array.dtype != np.float64 and not (compact and array.dtype == np.float32):
+        array = array.astype(np.float64)
     if array.ndim != 3 or 0 in array.shape:
         raise KitError(f"blend: predictions have shape {array.shape}, not (members, rows, outputs), at least 1 of each")
     if len(names) != len(array):
@@ -216,14 +238,18 @@ def checked(predictions: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def weighted(predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean (n, outputs) of predictions (members, n, outputs); the weights are positive or 0 and sum to 1.
+    """Weighted mean (n, outputs), float64, of predictions (members, n, outputs); the weights sum to 1.
+
+    With weights that are positive or 0 it lies within the range of the members; with negative ones it may leave it.
 
     A plain loop: unlike BLAS it adds in the same order on every machine, so a blend is the same to the last bit.
     """
     total = np.zeros(predictions.shape[1:])
     used = np.flatnonzero(weights)
     for index in used:
-        total += weights[index] * predictions[index]
+        total += np.multiply(predictions[index], weights[index], dtype=np.float64)
+    if (weights < 0).any():
+        return total
     # a mean of ones may be rounded to a little over 1, which is no probability
     return total.clip(min(predictions[i].min() for i in used), max(predictions[i].max() for i in used))
 

@@ -1,17 +1,19 @@
 """Greedy forward selection with replacement (Caruana et al., "Ensemble Selection from Libraries of Models", 2004)."""
 
 import math
-from collections.abc import Callable
-from functools import cache
+from collections import Counter
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from kit.ensemble.base import WeightedBlend, weighted
+from kit.ensemble.search import Scorer, near, scorer_for
 from kit.metrics import Metric
 from kit.spec import KitError
 
-Counts = tuple[int, ...]  # how often each member was chosen
+Chosen = tuple[int, ...]  # members in the order in which they were chosen
+Counts = frozenset[tuple[int, int]]  # (member, times chosen) in lowest terms: 2 + 2 is the same blend as 1 + 1
 
 
 class Greedy(WeightedBlend):
@@ -22,42 +24,105 @@ class Greedy(WeightedBlend):
     (with `bags` of 1), which is why its honest score is the nested one.
     """
 
+    compact: ClassVar[bool] = True
+
     start: int = Field(1, ge=1, description="begin with this many of the best members (sorted initialisation)")
     rounds: int = Field(20, ge=1, description="additions tried after the start")
+    patience: int = Field(0, ge=0, description="stop after this many additions without gain; 0: try all rounds")
     bags: int = Field(1, ge=1, description="selections averaged, each among a random part of the members; 1: all")
     fraction: float = Field(0.5, gt=0, le=1, description="part of the members one bag chooses from, if bags > 1")
     seed: int = Field(0, ge=0, description="seeds the choice of the bags' members")
 
     def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
         members = len(predictions)
-        sign = 1 if metric.greater_is_better else -1
-
-        @cache
-        def judged(counts: Counts) -> float:
-            score = metric(y, weighted(predictions, np.array(counts) / sum(counts)))
-            if math.isnan(score):
-                raise KitError(f"Greedy: {metric.name} cannot judge these rows, such as where all labels are equal")
-            return sign * float(f"{score:.12g}")  # rounding noise must not decide between equal blends
-
-        def value(counts: np.ndarray) -> float:
-            """The score of these counts, greater is better; 2 + 2 is the same blend as 1 + 1."""
-            return judged(tuple((counts // math.gcd(*counts)).tolist()))
-
+        judge = _Judge(scorer_for(metric, y, predictions))
         if self.bags == 1:
-            return self._select(np.arange(members), members, value)
+            return self._select(list(range(members)), judge)
         rng = np.random.default_rng(self.seed)
         size = max(1, round(self.fraction * members))
-        parts = [np.sort(rng.choice(members, size, replace=False)) for _ in range(self.bags)]
-        return np.asarray(np.mean([self._select(part, members, value) for part in parts], axis=0))
+        parts = [np.sort(rng.choice(members, size, replace=False)).tolist() for _ in range(self.bags)]
+        return np.asarray(np.mean([self._select(part, judge) for part in parts], axis=0))
 
-    def _select(self, part: np.ndarray, members: int, value: Callable[[np.ndarray], float]) -> np.ndarray:
+    def _select(self, part: list[int], judge: "_Judge") -> np.ndarray:
         """Weights (members,) after one selection among the members of `part`."""
-        one = np.eye(members, dtype=int)
-        first = sorted(part, key=lambda i: -value(one[i]))[: self.start]  # a stable sort: the earlier of equals first
-        counts, path = one[first[0]], [one[first[0]]]
+        total = np.zeros(judge.scorer.predictions.shape[1:])
+        singles = judge.values(total, (), part)
+        first = [part[i] for i in np.argsort(-singles, kind="stable")[: self.start]]  # the earlier of equals first
+        chosen: Chosen = (first[0],)
+        best, top, waited = chosen, float(singles.max()), 0
         for step in range(1, len(first) + self.rounds):
-            candidates = sorted(part, key=lambda i: (counts[i] == 0, i)) if step >= len(first) else [first[step]]
-            counts = counts + one[max(candidates, key=lambda i: value(counts + one[i]))]  # max: the first of equals
-            path.append(counts)
-        best = max(path, key=value)
-        return np.asarray(best / best.sum())
+            total += judge.scorer.predictions[chosen[-1]]
+            candidates = sorted(part, key=lambda i: (i not in chosen, i)) if step >= len(first) else [first[step]]
+            values = judge.values(total, chosen, candidates)
+            chosen, value = (*chosen, candidates[values.argmax()]), float(values.max())  # argmax: the first of equals
+            if near(value, top):
+                value, top = judge.sure(chosen), judge.sure(best)
+            if value > top:
+                best, top, waited = chosen, value, 0
+            elif step >= len(first):
+                waited += 1
+            if self.patience and waited >= self.patience:
+                break
+        return judge.shares(best, first[0])
+
+
+class _Judge:
+    """Values of blends, greater is better: by the scorer and, where they are close, by the metric itself."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.found: dict[Counts, float] = {}
+        self.checked: set[Counts] = set()  # blends whose value is the metric's own
+
+    def values(self, total: np.ndarray, chosen: Chosen, candidates: list[int]) -> np.ndarray:
+        """Values (candidates,) of the chosen members, whose sum is `total`, with each candidate added."""
+        keys = _with_each(chosen, candidates)
+        new = [(key, i) for key, i in zip(keys, candidates, strict=True) if key not in self.found]
+        part = 1 / (len(chosen) + 1)
+        scores = self.scorer.scores(total, [i for _, i in new], part, [part] * len(new))
+        for (key, _), score in zip(new, scores.tolist(), strict=True):
+            self._learn(key, score, self.scorer.exact)
+        top = max(self.found[key] for key in keys)
+        close = [(key, i) for key, i in zip(keys, candidates, strict=True) if near(self.found[key], top)]
+        for key, i in close if len(close) > 1 else []:
+            if key not in self.checked:
+                self._learn(key, self.scorer.plain(total, i, part, part), True)
+        return np.array([self.found[key] for key in keys])
+
+    def sure(self, chosen: Chosen) -> float:
+        """The value of these members by the metric itself."""
+        (key,) = _with_each(chosen[:-1], [chosen[-1]])
+        if key not in self.checked:
+            total, part = np.zeros(self.scorer.predictions.shape[1:]), 1 / len(chosen)
+            for member in chosen[:-1]:
+                total += self.scorer.predictions[member]
+            self._learn(key, self.scorer.plain(total, chosen[-1], part, part), True)
+        return self.found[key]
+
+    def shares(self, chosen: Chosen, single: int) -> np.ndarray:
+        """Weights (members,) of the chosen; of the best single member alone where rounding the weights makes it better.
+
+        `weighted` sums in another order than the search, which may part a tie or fall below a threshold.
+        """
+        scorer, members = self.scorer, len(self.scorer.predictions)
+        shares, alone = (np.bincount(np.array(bag), minlength=members) / len(bag) for bag in (chosen, [single]))
+        blend, best = (scorer.value(scorer.metric(scorer.y, weighted(scorer.predictions, w))) for w in (shares, alone))
+        return shares if blend >= best else alone
+
+    def _learn(self, key: Counts, score: float, checked: bool) -> None:
+        if math.isnan(score):
+            name = self.scorer.metric.name
+            raise KitError(f"Greedy: {name} cannot judge these rows, such as where all labels are equal")
+        self.found[key] = self.scorer.value(score)
+        if checked:
+            self.checked.add(key)
+
+
+def _with_each(chosen: Chosen, candidates: list[int]) -> list[Counts]:
+    """How often each member occurs in the chosen ones with each candidate added."""
+    counts, keys = Counter(chosen), []
+    for member in candidates:
+        grown = dict(counts) | {member: counts[member] + 1}
+        divisor = math.gcd(*grown.values())
+        keys.append(frozenset((i, times // divisor) for i, times in grown.items()))
+    return keys

@@ -1,17 +1,21 @@
 """The honest score of a blend: every fold is judged by weights that were learnt without it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kit.ensemble.base import Blend, checked
-from kit.ensemble.threshold import fit_thresholded, judge, judge_folds, unseen_thresholds
+from kit.ensemble.base import Blend, checked, scaled_ranks
+from kit.ensemble.threshold import decide_folds, fit_thresholded, judge, judge_folds, unseen_thresholds
+from kit.intervals import Difference, Interval, difference, percentiles, resampled
 from kit.metrics import Metric
 from kit.spec import KitError
+
+MANY = 200_000  # cells (rows × targets) from which on FEWER resamples are drawn: a thousand would take half a minute
+ROUNDS, FEWER = 1000, 300
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class NestedScore:
             so `gain` errs, if at all, on the side of modesty.
         best_score: its pooled score, each fold at the threshold that the others choose, where the metric has one.
         thresholds: fold number → the blend's thresholds, chosen on all other folds; () where nothing is cut.
+        chosen: fold number → the blend that Auto took without it; empty for other blends.
+        interval: 95 % of `score`, by bootstrap over rows; None where none was asked for.
+        apart: `gain` with its 95 % interval, on the same resamples; None where none was asked for.
     """
 
     metric: Metric
@@ -38,6 +45,9 @@ class NestedScore:
     best: str
     best_score: float
     thresholds: dict[int, tuple[float, ...]]
+    chosen: dict[int, str] = field(default_factory=dict)
+    interval: Interval | None = None
+    apart: Difference | None = None
 
     @property
     def gain(self) -> float:
@@ -46,21 +56,24 @@ class NestedScore:
 
     def summary(self) -> dict[str, Any]:
         """All but the predictions, ready for JSON: nan, which JSON does not know, becomes None."""
-        return {
+        told = {"chosen": {str(fold): choice for fold, choice in self.chosen.items()}} if self.chosen else {}
+        return told | {
             "metric": self.metric.name,
             "nested": _known(self.score),
+            "interval": [_known(self.interval.low), _known(self.interval.high)] if self.interval else None,
             "folds": {str(fold): _known(score) for fold, score in self.folds.items()},
             "weights": {str(fold): weights for fold, weights in self.weights.items()},
             "best_member": self.best,
             "best_member_score": _known(self.best_score),
             "gain": _known(self.gain),
+            "gain_interval": [_known(self.apart.low), _known(self.apart.high)] if self.apart else None,
             "thresholds": {str(fold): list(cuts) for fold, cuts in self.thresholds.items()},
         }
 
     def __str__(self) -> str:
         return (
-            f"nested {self.metric.name} {self.score:.5f}, "
-            f"best single member {self.best} {self.best_score:.5f}, gain {self.gain:+.5f}"
+            f"nested {self.metric.name} {self.interval or format(self.score, '.5f')}, "
+            f"best single member {self.best} {self.best_score:.5f}, gain {self.apart or format(self.gain, '+.5f')}"
         )
 
 
@@ -72,11 +85,13 @@ def nested(
     metric: Metric,
     names: Sequence[str] = (),
     columns: pd.DataFrame | None = None,
+    rounds: int | None = None,
 ) -> NestedScore | None:
     """Learns weights (and thresholds, where the metric has one) on all folds but one, blends that one, for each fold.
 
     A rank blend ranks the rows of the judged fold among themselves: so is the test set blended, in one go by itself,
-    and ranks among all folds would compare numbers of different fits.
+    and ranks among all folds would compare numbers of different fits. For the same reason, where Auto takes another
+    kind of blend without another fold, and the metric looks at order alone, each fold's predictions become ranks.
 
     What stays indirect: members' predictions of the other folds came from fits that saw this fold's labels.
     Only refitting every member inside every fold would remove that, and with one weight a member it is small.
@@ -87,6 +102,7 @@ def nested(
         plan: (n,) fold number of each row.
         names: one a member; empty calls them by their index.
         columns: (n, …) the original columns of `blend.needs`.
+        rounds: resamples of the intervals; 0 for no intervals, None for ROUNDS, or FEWER where there are many rows.
 
     Returns:
         None where all rows lie in one fold, as in a partial run (`folds=0`): that is no mistake, but there is
@@ -96,7 +112,7 @@ def nested(
         KitError: shapes disagree, a row lies in no fold (its number is negative), or what `Blend.fit` refuses.
     """
     names = tuple(names) or tuple(str(i) for i in range(len(predictions)))
-    predictions, plan = checked(predictions, names), np.asarray(plan).reshape(-1)
+    predictions, plan = checked(predictions, names, blend.compact), np.asarray(plan).reshape(-1)
     if not predictions.shape[1] == len(y) == len(plan):
         rows = predictions.shape[1]
         raise KitError(f"nested blend: {rows} rows of predictions, {len(y)} of labels and {len(plan)} fold numbers")
@@ -110,17 +126,33 @@ def nested(
     folds: dict[int, float] = {}
     weights: dict[int, dict[str, float]] = {}
     thresholds: dict[int, tuple[float, ...]] = {}
+    chosen: dict[int, str] = {}
     for fold in numbers:
         here = plan == fold
         inside, outside = (None if columns is None else columns[rows] for rows in (here, ~here))
         fitted = fit_thresholded(blend, predictions[:, ~here], y[~here], metric, names, plan[~here], outside)
         blended[here] = fitted.apply(predictions[:, here], inside)
         weights[fold], thresholds[fold] = fitted.weights, fitted.thresholds
+        if choice := fitted.story().get("choice"):
+            chosen[fold] = choice
         folds[fold] = judge(metric, y[here], blended[here], fitted.thresholds)
-    singles = [judge_folds(metric, y, p, plan, unseen_thresholds(metric, y, p, plan)) for p in predictions]
+    if metric.needs == "rank" and len(set(chosen.values())) > 1:
+        for fold in numbers:
+            blended[plan == fold] = scaled_ranks(blended[plan == fold])
+    # as float64 one by one: log loss clips by the width
+    cuts = [unseen_thresholds(metric, y, p.astype(np.float64), plan) for p in predictions]
+    pairs = zip(predictions, cuts, strict=True)
+    singles = [judge_folds(metric, y, p.astype(np.float64), plan, cut) for p, cut in pairs]
     best = reduce(lambda a, b: b if metric.better(singles[b], singles[a]) else a, range(len(singles)))
     score = judge_folds(metric, y, blended, plan, thresholds)
-    return NestedScore(metric, blended, score, folds, weights, names[best], singles[best], thresholds)
+    found = NestedScore(metric, blended, score, folds, weights, names[best], singles[best], thresholds, chosen)
+    if rounds == 0 or np.isnan(score):
+        return found
+    decided, said = decide_folds(metric, blended, plan, thresholds)
+    rival = decide_folds(metric, predictions[best].astype(np.float64), plan, cuts[best])[1]
+    drawn = resampled(decided, y, [said, rival], rounds or (ROUNDS if y.size < MANY else FEWER))
+    apart = difference(metric, (score, singles[best]), drawn)
+    return replace(found, interval=Interval(score, *percentiles(drawn[:, 0])), apart=apart)
 
 
 def _known(score: float) -> float | None:

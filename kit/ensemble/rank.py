@@ -1,5 +1,7 @@
 """Mean of ranks: for metrics that look at order alone, where members disagree about scale."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from kit.ensemble.base import WeightedBlend
@@ -13,6 +15,7 @@ class RankMean(WeightedBlend):
     Ranks say nothing about size, so the result is neither a probability nor a value.
     """
 
+    compact: ClassVar[bool] = True
     ranks = True
 
     def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:

@@ -67,10 +67,20 @@ def judge_folds(
     metric: Metric, y: np.ndarray, p: np.ndarray, plan: np.ndarray, thresholds: dict[int, tuple[float, ...]]
 ) -> float:
     """The metric's value on all rows together, each fold's predictions cut at the thresholds of that fold."""
-    said = p.copy()
+    decided, said = decide_folds(metric, p, plan, thresholds)
+    return decided(y, said)
+
+
+def decide_folds(
+    metric: Metric, p: np.ndarray, plan: np.ndarray, thresholds: dict[int, tuple[float, ...]]
+) -> tuple[Metric, np.ndarray]:
+    """Predictions (n, outputs), each fold's cut at its thresholds, and the metric that judges them as they then are."""
+    if not any(thresholds.values()):
+        return metric, p
+    said = np.asarray(p, dtype=np.float64).copy()
     for fold, cuts in thresholds.items():
         said[plan == fold] = decide(p[plan == fold], cuts)
-    return judge(metric, y, said, (0.5,) * p.shape[1] if any(thresholds.values()) else ())
+    return metric.at(0.5), said
 
 
 def fit_thresholded(

@@ -40,12 +40,15 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
         lines.append(
             Text(
                 f"blend: nested {task.metric.name} {_number(summary['nested'])} ({learnt} learnt without the fold they "
-                f"are judged on); best single member {summary['best_member']} {_number(summary['best_member_score'])}; "
-                f"gain {summary['gain']:+.5f}"
+                f"are judged on){_between(summary['interval'], '.5f')}; best single member {summary['best_member']} "
+                f"{_number(summary['best_member_score'])}; "
+                f"gain {summary['gain']:+.5f}{_between(summary['gain_interval'], '+.5f')}"
                 if summary["gain"] is not None
                 else "blend: cannot be judged"
             )
         )
+    if report and report.story:
+        lines += _choices(run, report)
     if report and report.thresholds:
         chosen = [f"{value:.5f}" for value in report.thresholds]
         named = chosen if len(chosen) == 1 else [f"{t} {c}" for t, c in zip(task.targets, chosen, strict=True)]
@@ -67,6 +70,27 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
     if peeking := [n for n in names if run.recipe.members[n].peeks]:
         lines.append(Text(f"* {', '.join(peeking)}: stopped by the judged fold, so slightly optimistic", style="dim"))
     return Group(*lines)
+
+
+def _choices(run: Run, report: BlendReport) -> list[Grid | Text]:
+    """What Auto tried, and why it took the one that it took."""
+    story, judge = report.story, mean_roc_auc.name if report.thresholds else run.table.task.metric.name
+    grid = Grid(title=f"blends tried, by nested {judge}", title_justify="left")
+    for title in ("blend", "nested", "against the chosen", "95 % interval"):
+        grid.add_column(title, justify="left" if title == "blend" else "right")
+    for row in story["choices"]:
+        if row["refused"] or row["interval"] is None:
+            grid.add_row(row["blend"], "·", "·", "·")
+        else:
+            named = row["blend"] + (" ←" if row["blend"] == story["choice"] else "")
+            apart = f"{row['against the chosen']:+.5f}"
+            grid.add_row(named, _number(row["nested"]), apart, _between(row["interval"], "+.5f").strip())
+    refused = [f"{row['blend']}: {row['refused']}" for row in story["choices"] if row["refused"]]
+    return [grid, Text(f"blend: {story['reason']}"), *(Text(line, style="dim") for line in refused)]
+
+
+def _between(interval: list[float] | None, form: str) -> str:
+    return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval and None not in interval else ""
 
 
 def _cuts(run: Run) -> bool:

@@ -19,6 +19,7 @@ from kit.train.perturb.point import Point
 from kit.train.stage import Stage
 from kit.train.state import Keeper
 from kit.train.step import Gradients
+from kit.train.watch import tell
 
 Watch = Callable[[dict[str, Any]], None]
 
@@ -110,6 +111,8 @@ def train(
                 with averaged(model, parts.get("average")):
                     judged.take(judge(model.eval()), model)
             keeper.save(number, step + 1, parts, now=step + 1 == len(course.steps))
+            if judge and course.ends(step):
+                tell(len(judged.scores), judged.scores[-1])
         if stage.average:
             parts["average"].finish(model, (rows[batch] for batch in rows.plan(before)))
             judged.snapshots += getattr(parts["average"], "states", [])

@@ -1,0 +1,231 @@
+"""The ablation itself: blocks of fits, the race between them, and what comes of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from kit.ablate.arms import Arm, arms_of, joined
+from kit.ablate.race import Race
+from kit.files import read_json, write_json
+from kit.gains import corrected_t, judged, ratio
+from kit.intervals import Difference
+from kit.run import Brief, Run
+from kit.spec import KitError, digest
+from kit.variants import Fit, Told, Variant, fit_all, insist, vary
+
+Pass = Literal["on", "off"]
+GAIN = ("gain", "low", "high", "p")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of an arm.
+
+    Attributes:
+        arm: its settings, and why it was refused.
+        gain: of having the technique, over folds and seeds; None where nothing was fitted.
+        fits: how many.
+        seconds: what a fit takes with the technique, as a ratio to one without.
+        mib: the most memory that a fit held, likewise; None where it is not known.
+        note: why it stopped early, or failed.
+    """
+
+    arm: Arm
+    gain: Difference | None = None
+    fits: int = 0
+    seconds: float | None = None
+    mib: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What an ablation came to.
+
+    Attributes:
+        switch: "on": techniques added one at a time to the recipe's settings; "off": left out of the best set.
+        base: settings that all arms are held against; none for the recipe's own.
+        rows: the largest gain first; refused arms last.
+        scores: (folds, seeds) of the base, NaN where the time did not reach.
+        seconds: of all fits that count, whenever they were made.
+        mib: the most memory that a fit of the base held.
+        folder: where the table lies.
+    """
+
+    member: str
+    switch: Pass
+    base: tuple[str, ...]
+    rows: list[Row]
+    folds: list[int]
+    scores: np.ndarray
+    seconds: float
+    mib: float | None
+    folder: Path
+
+
+@dataclass
+class _Arms:
+    """State of the race."""
+
+    variants: dict[str, list[Variant]]
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def living(self) -> list[str]:
+        return [name for name in self.variants if name not in self.notes]
+
+
+def ablate(
+    run: Run, brief: Brief | None, member: str, switch: Pass = "on", wanted: Sequence[str] = (), seeds: int = 2,
+    folds: list[int] | None = None, hours: float | None = None, on: str = "inline",
+    told: Told = lambda fit, outcome: None, dropped: Callable[[str, str], None] = lambda arm, why: None,
+    race: Race = Race(),
+) -> Ablation:  # fmt: skip
+    """Fits the base and every arm, block after block (one fold under one seed), all through the bank.
+
+    Args:
+        switch: "on", or "off": from the set of all techniques that gained when they were switched on, or of `wanted`.
+        wanted: names of techniques; all that are declared by default.
+        hours: no block begins that would probably end later than this from now; None: no limit. What is finished is
+            kept, and the next call goes on.
+        dropped: hears of an arm that stops, and why.
+
+    Raises:
+        KitError: nothing can be ablated, or a fit of the base fails.
+    """
+    chosen = run.chosen_folds(folds)
+    if len(chosen) < 2:
+        raise KitError(f"ablate needs 2 folds at least to tell a gain from chance; asked for {len(chosen)}")
+    settings, arms = _arms(run, member, switch, wanted, chosen, seeds)
+    tried = [arm for arm in arms if not arm.refused]
+    base, *others = (
+        [replace(vary(run, brief, member, how, s), label=f"{name}, seed {s}") for s in range(seeds)]
+        for name, how in [("base", settings), *((arm.name, arm.settings) for arm in tried)]
+    )
+    state = _Arms({arm.name: variants for arm, variants in zip(tried, others, strict=True)})
+    shape, share, started = (len(chosen), seeds), ratio(run, chosen), time.monotonic()
+    own = np.full(shape, np.nan)
+    state.scores = {name: np.full(shape, np.nan) for name in state.variants}
+    blocks = [(s, f) for s in range(seeds) for f in range(len(chosen))]
+    for done, (seed, at) in enumerate(blocks):
+        spent = time.monotonic() - started
+        if hours is not None and done and spent * (done + 1) / done > hours * 3600:
+            break
+        fits = [Fit(base[seed], chosen[at]), *(Fit(state.variants[n][seed], chosen[at]) for n in state.living())]
+        faults = fit_all(fits, on, told)
+        insist({fit: fault for fit, fault in faults.items() if fit.variant is base[seed]})
+        for name in state.living():
+            if fault := faults.get(Fit(state.variants[name][seed], chosen[at])):
+                state.notes[name] = f"failed: {fault}"
+                dropped(name, state.notes[name])
+        here = chosen[: at + 1]
+        own[: at + 1, seed] = judged(run, base[seed].predictions(here), here)[0]
+        for name in state.living():
+            state.scores[name][: at + 1, seed] = judged(run, state.variants[name][seed].predictions(here), here)[0]
+        if done + 1 < len(blocks):
+            gains = {name: _gain(run, switch, own, state.scores[name]) for name in state.living()}
+            for name in race.hopeless(gains, share):
+                state.notes[name] = f"stopped after {done + 1} of {len(blocks)} fits: it costs score"
+                dropped(name, state.notes[name])
+    folder = _folder(run, member, switch, arms, chosen, seeds)
+    result = _result(run, member, switch, settings, arms, chosen, base, own, state, share, folder)
+    write_json(folder / "table.json", _facts(result, run))
+    return result
+
+
+def _gain(run: Run, switch: Pass, base: np.ndarray, arm: np.ndarray) -> np.ndarray:
+    """Gain of having a technique: of the arm over the base where it is switched on, of the base where it is off."""
+    sign = (1 if run.table.task.metric.greater_is_better else -1) * (1 if switch == "on" else -1)
+    return sign * (arm - base)
+
+
+def _arms(
+    run: Run, member: str, switch: Pass, wanted: Sequence[str], folds: list[int], seeds: int
+) -> tuple[tuple[str, ...], list[Arm]]:
+    """Settings of the base, and the arms."""
+    arms = arms_of(run, member, wanted)
+    if switch == "on":
+        return (), arms
+    if not wanted:
+        path = _folder(run, member, "on", arms, folds, seeds) / "table.json"
+        if not path.exists():
+            raise KitError("pass=off starts from the best set of pass=on, which has not been run with these settings; "
+                           "run it first, or name the set with arms=")  # fmt: skip
+        gains = {r["name"]: r["gain"] for r in read_json(path)["rows"] if (r["gain"] or 0) > 0 and not r["note"]}
+        if not gains:
+            raise KitError("no technique gained anything in pass=on: there is no set to switch off from")
+        arms = sorted((arm for arm in arms if arm.name in gains), key=lambda arm: -gains[arm.name])
+    taken, left = joined(run, member, [arm for arm in arms if not arm.refused])
+    whole = tuple(s for arm in taken for s in arm.settings)
+    off = [
+        replace(arm, settings=tuple(s for other in taken if other is not arm for s in other.settings)) for arm in taken
+    ]
+    together = [Arm("all together", ())] if len(taken) > 1 else []
+    return whole, [*together, *off, *left, *(arm for arm in arms if arm.refused)]
+
+
+def _folder(run: Run, member: str, switch: Pass, arms: list[Arm], folds: list[int], seeds: int) -> Path:
+    key = digest([run.shelf(member).folder.name, switch, [[a.name, list(a.settings)] for a in arms], folds, seeds])
+    return run.root / "ablate" / f"{member}-{switch}-{key[:8]}"
+
+
+def _result(
+    run: Run, member: str, switch: Pass, settings: tuple[str, ...], arms: list[Arm], folds: list[int],
+    base: list[Variant], own: np.ndarray, state: _Arms, share: float, folder: Path,
+) -> Ablation:  # fmt: skip
+    costs = {"": _costs(base, folds, own)} | {
+        name: _costs(state.variants[name], folds, scores) for name, scores in state.scores.items()
+    }
+    rows = []
+    for arm in arms:
+        fitted = state.scores.get(arm.name, np.full_like(own, np.nan))
+        if np.isnan(fitted).all():
+            rows.append(Row(arm, note=arm.refused or state.notes.get(arm.name, "the time did not reach")))
+            continue
+        gain = corrected_t(_gain(run, switch, own, fitted), share)
+        with_it, without = (arm.name, "") if switch == "on" else ("", arm.name)
+        seconds, mib = (_ratio(costs[with_it], costs[without], what) for what in ("seconds", "mib"))
+        rows.append(Row(arm, gain, int((~np.isnan(fitted)).sum()), seconds, mib, state.notes.get(arm.name, "")))
+    rows.sort(key=lambda row: -row.gain.value if row.gain and row.gain.value == row.gain.value else np.inf)
+    total = sum(cost["seconds"] for found in costs.values() for cost in found.values())
+    peaks = [cost["mib"] for cost in costs[""].values() if "mib" in cost]
+    mib = float(np.median(peaks)) if peaks else None
+    return Ablation(member, switch, settings, rows, folds, own, total, mib, folder)
+
+
+Costs = dict[tuple[int, int], dict[str, float]]
+
+
+def _costs(variants: list[Variant], folds: list[int], scores: np.ndarray) -> Costs:
+    return {(int(f), int(s)): variants[s].cost(folds[f]) for f, s in zip(*np.nonzero(~np.isnan(scores)), strict=True)}
+
+
+def _ratio(mine: Costs, base: Costs, what: str) -> float | None:
+    """The median over blocks, so that one slow minute of the machine does not count."""
+    pairs = [(mine[k][what], base[k][what]) for k in mine if what in mine[k] and base.get(k, {}).get(what)]
+    return float(np.median([a / b for a, b in pairs])) if pairs else None
+
+
+def _facts(result: Ablation, run: Run) -> dict[str, Any]:
+    return {
+        "member": result.member, "pass": result.switch, "base": list(result.base), "folds": result.folds,
+        "metric": run.table.task.metric.name, "rows_in_folds": int(np.isin(run.plan, result.folds).sum()),
+        "base_scores": [[None if np.isnan(s) else float(s) for s in fold] for fold in result.scores],
+        "seconds": round(result.seconds, 1), "base_mib": result.mib,
+        "rows": [
+            {
+                "name": row.arm.name, "settings": list(row.arm.settings), "fits": row.fits, "note": row.note,
+                "time": row.seconds, "memory": row.mib, **_parts(row.gain),
+            }
+            for row in result.rows
+        ],
+    }  # fmt: skip
+
+
+def _parts(gain: Difference | None) -> dict[str, float | None]:
+    found = {} if gain is None else {"gain": gain.value, "low": gain.low, "high": gain.high, "p": gain.p}
+    return {name: found[name] if np.isfinite(found.get(name, np.nan)) else None for name in GAIN}

@@ -1,0 +1,124 @@
+"""Arms: the settings that an ablation sets beside the base, made of the techniques that are declared for a member."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kit.ablate.techniques import TECHNIQUES, Technique
+from kit.member import Member
+from kit.recipe import Recipe
+from kit.run import Run
+from kit.spec import KitError, nearest
+from kit.variants import vary
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of switching on (or leaving out) one technique.
+
+    Attributes:
+        name: the technique's, and the way in brackets where it has several.
+        settings: overrides that make it of the base.
+        refused: why it cannot be tried, in a sentence; empty where it can.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    refused: str = ""
+
+
+def arms_of(run: Run, member: str, wanted: Sequence[str] = ()) -> list[Arm]:
+    """The arms of a member: those of its class and its classes' parents, then the recipe's own.
+
+    Args:
+        wanted: names of techniques, or of single arms; all by default.
+
+    Raises:
+        KitError: a name is not known, or there is nothing to try.
+    """
+    run.recipe.chosen(member)
+    arms = [
+        arm for name, technique in declared(run.recipe, member).items() for arm in _ways(run, member, name, technique)
+    ]
+    for name in wanted:
+        if not any(_fits(arm, name) for arm in arms):
+            names = list(dict.fromkeys([*(arm.name.partition(" (")[0] for arm in arms), *(arm.name for arm in arms)]))
+            raise KitError(f"no technique of '{member}' is called '{name}'" + nearest(name, names))
+    chosen = [_tried(run, member, arm) for arm in arms if not wanted or any(_fits(arm, name) for name in wanted)]
+    if not chosen:
+        example = f"techniques = {{'name': '{member}.knob=value'}}"
+        raise KitError(f"there is nothing to ablate in '{member}'; declare {example} in the recipe")
+    if all(arm.refused for arm in chosen):
+        raise KitError(f"'{member}' refuses every technique; '{chosen[0].name}': {chosen[0].refused}")
+    return chosen
+
+
+def declared(recipe: Recipe, member: str) -> dict[str, Technique]:
+    """Technique → settings, without the member's name; the recipe's stand over those of the class."""
+    found: dict[str, Technique] = {}
+    inner: Member = recipe.members[member]
+    while isinstance(deeper := getattr(inner, "member", None), Member):  # a member made of a member
+        inner = deeper
+    for cls in reversed(type(inner).__mro__):
+        found |= TECHNIQUES.get(cls.__name__, {})
+    for name, technique in recipe.techniques.items():
+        ways = technique if isinstance(technique, dict) else {"": technique}
+        heads = {s.partition(".")[0] for way in ways.values() for s in way.split()} & recipe.members.keys()
+        if heads <= {member}:
+            found[name] = technique
+    return found
+
+
+def _fits(arm: Arm, name: str) -> bool:
+    return name in (arm.name, arm.name.partition(" (")[0])
+
+
+def _ways(run: Run, member: str, name: str, technique: Technique) -> list[Arm]:
+    ways = technique if isinstance(technique, dict) else {"": technique}
+    return [_spelled(run.recipe, member, f"{name} ({way})" if way else name, text) for way, text in ways.items()]
+
+
+def _spelled(recipe: Recipe, member: str, name: str, text: str) -> Arm:
+    epochs = sum(stage.epochs for stage in getattr(recipe.members[member], "stages", ()))
+    counted = any(stage.steps for stage in getattr(recipe.members[member], "stages", ()))
+    refused = ""
+    if ("{half}" in text or "{more}" in text) and (counted or not epochs):
+        refused = "it is timed in epochs, and this member counts steps" if counted else "this member has no epochs"
+    text = text.replace("{half}", f"{epochs / 2:g}").replace("{more}", str(epochs + 1))
+    settings = tuple(s if s.startswith(f"{member}.") else f"{member}.{s}" for s in text.split())
+    return Arm(name, settings, refused)
+
+
+def _tried(run: Run, member: str, arm: Arm) -> Arm:
+    """The arm, with the reason why its member refuses it."""
+    if arm.refused:
+        return arm
+    try:
+        other = vary(run, None, member, arm.settings)
+    except KitError as error:
+        return replace(arm, refused=str(error))
+    if other.run.recipe == run.recipe:
+        return replace(arm, refused="it changes nothing: the base has it already")
+    kind = run.table.task.kind
+    for stage in getattr(other.run.recipe.members[member], "stages", ()):
+        if stage.loss is not None and kind not in stage.loss.kinds:
+            return replace(arm, refused=f"the loss {type(stage.loss).__name__} is not for a {kind} task")
+    return arm
+
+
+def joined(run: Run, member: str, arms: Sequence[Arm]) -> tuple[list[Arm], list[Arm]]:
+    """The arms that can be switched on together, taken in this order; and those that cannot, with the reason."""
+    taken: list[Arm] = []
+    left: list[Arm] = []
+    for arm in arms:
+        settings = [s for a in [*taken, arm] for s in a.settings]
+        try:
+            recipe = vary(run, None, member, settings).run.recipe
+        except KitError as error:
+            left.append(replace(arm, refused=str(error)))
+            continue
+        undone = next((a for a in taken if recipe.override(*a.settings) != recipe), None)
+        if undone is None:
+            taken.append(arm)
+        else:
+            left.append(replace(arm, refused=f"it undoes '{undone.name}'"))
+    return taken, left

@@ -1,0 +1,95 @@
+"""The table of an ablation: for the terminal, and as a page that can be kept beside the code."""
+
+import numpy as np
+from rich.table import Table as Grid
+
+from kit.ablate.ablate import Ablation, Row
+from kit.report.leaderboard import duration
+from kit.run import Run
+
+TITLES = ("technique", "gain", "95 % interval", "p", "fits", "time", "memory")
+
+
+def table(result: Ablation, run: Run) -> Grid:
+    """The arms that were fitted, the largest gain first, then those that were not."""
+    grid = Grid(title=_title(result, run), title_justify="left")
+    for title in TITLES:
+        grid.add_column(title, justify="left" if title == "technique" else "right")
+    grid.add_column("note", overflow="fold")
+    for row in result.rows:
+        grid.add_row(row.arm.name, *_cells(row), row.note)
+    return grid
+
+
+def markdown(result: Ablation, run: Run, command: str) -> str:
+    """A page with the same table, the settings of each arm, and how it came about.
+
+    Args:
+        command: what makes it again.
+    """
+    metric, fitted = run.table.task.metric, [row for row in result.rows if row.fits]
+    away = [row for row in result.rows if not row.fits]
+    blocks = int((~np.isnan(result.scores)).sum())
+    folds, seeds = result.scores.shape
+    spread = float(np.nanstd(result.scores, ddof=1)) if blocks > 1 else float("nan")
+    fits = blocks + sum(row.fits for row in fitted)
+    lines = [
+        f"# Ablation of `{result.member}` on {run.table.task.name}", "", "```", command, "```", "",
+        f"{_how(result)} Judged by {metric.name} on {len(run.plan):,} rows, {folds} folds × {seeds} "
+        + ("seed" if seeds == 1 else "seeds")
+        + ("" if blocks == folds * seeds else f", of which the time reached {blocks} of {folds * seeds} fits an arm")
+        + f". The base scores {np.nanmean(result.scores):.5f} ± {spread:.5f} (mean and "
+        f"standard deviation of {blocks} fits). All {fits} fits took {duration(result.seconds)}.", "",
+        "| " + " | ".join((TITLES[0], "settings", *TITLES[1:])) + " |", "|" + "---|" * (len(TITLES) + 1),
+    ]  # fmt: skip
+    for row in fitted:
+        stopped = " (stopped early)" if row.note else ""
+        lines.append(f"| {row.arm.name}{stopped} | {_code(row)} | " + " | ".join(_cells(row)) + " |")
+    if away:
+        lines += ["", "Not tried:", "", *(f"- {row.arm.name}, {_code(row)}: {row.note}" for row in away)]
+    if notes := [row for row in fitted if row.note]:
+        lines += ["", *(f"- {row.arm.name}: {row.note}" for row in notes)]
+    memory = (
+        ""
+        if result.mib is None
+        else f" A fit of the base held {result.mib:.0f} MiB beyond what its process held before."
+    )
+    return "\n".join([*lines, "", _legend(result) + memory, ""])
+
+
+def _title(result: Ablation, run: Run) -> str:
+    blocks = int((~np.isnan(result.scores)).sum())
+    whole = result.scores.size
+    return (
+        f"{run.table.task.name} · {result.member} · {run.table.task.metric.name} · base {np.nanmean(result.scores):.5f}"
+        f" · {blocks} of {whole} fits an arm · {duration(result.seconds)}"
+    )
+
+
+def _how(result: Ablation) -> str:
+    if result.switch == "on":
+        return "Each technique is switched on alone, against the recipe's settings."
+    together = " ".join(f"`{setting}`" for setting in result.base)
+    return f"Each technique is left out alone of the set {together}; the gain is what it gives within the set."
+
+
+def _legend(result: Ablation) -> str:
+    return (
+        "Gains are paired: the same rows, folds and seeds with the technique and without it; positive is better. "
+        "Interval and p: t-test with the variance corrected for shared train rows (Nadeau & Bengio 2003); of as many "
+        "techniques as stand here, one in twenty that does nothing will show p < 0.05. Time and memory are of a fit "
+        "(memory: the most that it held beyond what its process held before), as ratios to the fit without the "
+        "technique, medians over fits. An arm stops early once it is below the base with 95 % confidence."
+    )
+
+
+def _cells(row: Row) -> list[str]:
+    if row.gain is None:
+        return ["·"] * (len(TITLES) - 1)
+    low, high = (f"{v:+.5f}" if np.isfinite(v) else "?" for v in (row.gain.low, row.gain.high))
+    ratios = ["·" if v is None else f"{v:.2f}" for v in (row.seconds, row.mib)]
+    return [f"{row.gain.value:+.5f}", f"{low} to {high}", f"{row.gain.p:.3f}", str(row.fits), *ratios]
+
+
+def _code(row: Row) -> str:
+    return f"`{' '.join(row.arm.settings)}`" if row.arm.settings else "the recipe's own"

@@ -1,0 +1,223 @@
+"""Auto: tries blends, takes one by its nested score and its simplicity, and says why."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from kit.ensemble.base import Blend, Blended, Judged, revived
+from kit.ensemble.crossfit import cross_fitted
+from kit.ensemble.geometric import Geometric
+from kit.ensemble.greedy import Greedy
+from kit.ensemble.hill import HillClimb
+from kit.ensemble.mean import Mean
+from kit.ensemble.per_column import PerColumn
+from kit.ensemble.power import Power
+from kit.ensemble.prior import named, outermost
+from kit.ensemble.rank import RankMean
+from kit.ensemble.simplex import Simplex
+from kit.ensemble.stack import Stack
+from kit.intervals import Difference, difference, resampled
+from kit.spec import KitError, validator
+
+ROUNDS, FEWER, MANY = 300, 100, 100_000  # resamples, and how many from so many cells on
+PARTS = 5  # folds of its own, where all rows come from one
+
+
+class Auto(Blend):
+    """Judges every choice as a nested score does and takes the simplest that is about as good as the best.
+
+    The one-standard-error rule (Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3), with the
+    standard error of the paired difference to the best, by bootstrap over rows, and a part of it alone: a whole one
+    gives away more than simplicity is worth where rows are few. What was learnt from more numbers is chosen only for
+    what it shows on rows it has not seen, and the best of many scores is a little lucky.
+
+    A choice that refuses the task is left out and the reason kept. Where Auto itself is judged by a nested score, it
+    chooses within each fold's own train rows, so its score is honest about the choosing too.
+    """
+
+    choices: tuple[Blend, ...] = Field(
+        (
+            Mean(),
+            RankMean(),
+            Geometric(),
+            Power(),
+            Greedy(),
+            Simplex(),
+            HillClimb(),
+            PerColumn(blend=Greedy()),
+            PerColumn(blend=Simplex()),
+            Stack(),
+        ),
+        min_length=1,
+        description="blends that are tried, the simplest first",
+    )
+    within: float = Field(0.5, ge=0, description="a simpler one may be this many standard errors worse than the best")
+
+    @validator(mode="after")
+    def _shifts_last(self) -> "Auto":
+        for blend in self.choices:
+            outermost(blend, "Auto")
+        return self
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for blend in self.choices for name in blend.needs))
+
+    def learn(self, judged: Judged) -> Blended:
+        judged = replace(judged, plan=_parts(judged))
+        joined: dict[int, np.ndarray] = {}
+        refused: dict[int, str] = {}
+        for i, blend in enumerate(self.choices):
+            if isinstance(blend, PerColumn) and judged.predictions.shape[2] == 1:
+                refused[i] = f"there is one column alone; {type(blend.blend).__name__} does the same"
+                continue
+            try:
+                joined[i] = cross_fitted(blend, judged, "Auto")
+            except KitError as error:
+                refused[i] = str(error)
+        metric, y = judged.metric, judged.y
+        scores = {i: metric(y, p) for i, p in joined.items()}
+        known = [i for i, score in scores.items() if not np.isnan(score)]
+        if not known:
+            why = "; ".join(dict.fromkeys(refused.values())) or f"{metric.name} cannot judge these rows"
+            raise KitError(f"Auto: none of its choices can blend here: {why}")
+        sign = -1 if metric.greater_is_better else 1
+        best = min(known, key=lambda i: sign * scores[i])
+        drawn = resampled(metric, y, [joined[i] for i in known], ROUNDS if y.size < MANY else FEWER)
+        resamples = dict(zip(known, drawn.T, strict=True))
+        errors = {i: float(np.nanstd(resamples[i] - resamples[best])) for i in known}
+        near = [i for i in known if sign * (scores[i] - scores[best]) <= self.within * errors[i]]
+        chosen = min(near)
+
+        names, trials = _names(self.choices), []
+        for i, name in enumerate(names):
+            apart = None
+            if i in known:
+                pair = np.column_stack([resamples[i], resamples[chosen]])
+                apart = difference(metric, (scores[i], scores[chosen]), pair)
+                apart = None if np.isnan(apart.low) else apart
+            trials.append(Trial(name, scores[i] if i in known else None, apart, refused.get(i, "")))
+        reason = _reason(metric.name, names, scores, errors, best, chosen, self.within)
+        return Chosen(self.choices[chosen].learn(judged), names[chosen], reason, tuple(trials))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of one choice.
+
+    Attributes:
+        blend: its class, with the settings that are not its defaults.
+        nested: its nested score; None where it has none.
+        apart: by how much it is better than the one that was taken, with its paired 95 % interval; None likewise.
+        refused: why it cannot blend here.
+    """
+
+    blend: str
+    nested: float | None
+    apart: Difference | None
+    refused: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """The trial, ready for JSON."""
+        apart = self.apart
+        return {
+            "blend": self.blend,
+            "nested": self.nested,
+            "against the chosen": apart.value if apart else None,
+            "interval": [apart.low, apart.high] if apart else None,
+            "p": apart.p if apart else None,
+            "refused": self.refused,
+        }
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> Self:
+        """What gave these `facts`."""
+        apart = None
+        if facts["interval"] is not None:
+            low, high = facts["interval"]
+            apart = Difference(facts["against the chosen"], low, high, facts["p"])
+        return cls(facts["blend"], facts["nested"], apart, facts["refused"])
+
+
+@dataclass(frozen=True)
+class Chosen(Blended):
+    """What Auto took.
+
+    Attributes:
+        blended: the chosen blend, learnt on all rows.
+        choice: its class, with the settings that are not its defaults.
+        reason: why it was taken, in a sentence.
+        trials: one a choice.
+        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+    """
+
+    blended: Blended
+    choice: str
+    reason: str
+    trials: tuple[Trial, ...]
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.blended.members
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return self.blended.weights
+
+    def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
+        return self.blended.join(predictions, columns)
+
+    def story(self) -> dict[str, Any]:
+        return {"choice": self.choice, "reason": self.reason, "choices": [trial.facts() for trial in self.trials]}
+
+    def facts(self) -> dict[str, Any]:
+        return {"blend": named(self.blended), **self.story(), "thresholds": list(self.thresholds)}
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> Self:
+        trials = tuple(map(Trial.of, facts["choices"]))
+        inner, cuts = revived(facts["blend"]), tuple(facts["thresholds"])
+        return cls(inner, facts["choice"], facts["reason"], trials, cuts)
+
+
+def _parts(judged: Judged) -> np.ndarray:
+    """The fold of each row; parts drawn at random where all rows come from one fold, or none was named."""
+    plan, n = judged.plan, len(judged.y)
+    if plan is not None and len(np.unique(plan)) > 1:
+        return plan
+    return np.random.default_rng(0).permutation(n) % min(PARTS, n)
+
+
+def _names(choices: tuple[Blend, ...]) -> list[str]:
+    """Each choice as a setting spells it: its class, and what differs from the defaults."""
+    names = []
+    for blend in choices:
+        told = {name: getattr(blend, name) for name, info in type(blend).model_fields.items()
+                if getattr(blend, name) != info.default}  # fmt: skip
+        inside = ", ".join(f"{k}={_names((v,))[0] if isinstance(v, Blend) else v}" for k, v in told.items())
+        names.append(type(blend).__name__ + (f"({inside})" if inside else ""))
+    return names
+
+
+def _reason(
+    metric: str,
+    names: list[str],
+    scores: dict[int, float],
+    errors: dict[int, float],
+    best: int,
+    chosen: int,
+    part: float,
+) -> str:
+    if chosen == best:
+        rule = f"no simpler one comes within {part:g} standard errors of it" if chosen else "and it is the simplest"
+        return f"{names[best]} has the best nested {metric} of {len(scores)} choices, {scores[best]:.5f}; {rule}."
+    behind = abs(scores[chosen] - scores[best])
+    return (
+        f"{names[chosen]} is the simplest choice whose nested {metric}, {scores[chosen]:.5f}, is about the best: "
+        f"{names[best]} is {behind:.5f} better, which is {behind / errors[chosen]:.2f} standard errors of the paired "
+        f"difference (up to {part:g} is given for simplicity)."
+    )

@@ -1,0 +1,125 @@
+"""Diversity: how alike members err, and what each adds to the blend that the others do not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kit.ensemble.base import Blend, checked, scaled_ranks
+from kit.ensemble.nested import FEWER, MANY, ROUNDS, NestedScore, nested
+from kit.ensemble.threshold import decide_folds
+from kit.intervals import Difference, difference, resampled
+from kit.metrics import Metric
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """What members have in common, and what each gives.
+
+    Attributes:
+        members: names.
+        correlation: (members, members) Spearman correlation of the errors, prediction minus label; a mean over columns.
+        adds: member → by how much the blend's nested score is better with it than without, with its paired 95 %
+            interval; empty where there is one member alone, or all rows lie in one fold.
+        error: mean square error of a member, a mean over members, rows and columns.
+        ambiguity: mean square distance of the members from their mean. The mean's square error is `error` less this
+            (Krogh & Vedelsby, "Neural network ensembles, cross validation, and active learning", 1995): members that
+            differ and are equally good are what a blend lives on.
+    """
+
+    members: tuple[str, ...]
+    correlation: tuple[tuple[float, ...], ...]
+    adds: dict[str, Difference]
+    error: float
+    ambiguity: float
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        adds = [
+            {"member": name, "adds": one.value, "interval": [one.low, one.high], "p": one.p}
+            for name, one in self.adds.items()
+            if not np.isnan([one.value, one.low]).any()  # which JSON does not know
+        ]
+        return {
+            "members": list(self.members),
+            "correlation": [list(row) for row in self.correlation],
+            "adds": adds,
+            "error": self.error,
+            "ambiguity": self.ambiguity,
+        }
+
+
+def diversity(
+    blend: Blend,
+    predictions: np.ndarray,
+    y: np.ndarray,
+    plan: np.ndarray,
+    metric: Metric,
+    names: Sequence[str] = (),
+    columns: pd.DataFrame | None = None,
+) -> Diversity:
+    """Learns the blend once more without each member, so it takes as long as members + 1 nested scores.
+
+    Arguments are those of `nested`.
+    """
+    names = tuple(names) or tuple(str(i) for i in range(len(predictions)))
+    predictions = checked(predictions, names)
+    errors = predictions - _targets(y, predictions.shape[2])
+    mean = predictions.mean(axis=0)
+    return Diversity(
+        names,
+        tuple(tuple(row) for row in _correlation(errors).tolist()),
+        _adds(blend, predictions, y, plan, metric, names, columns),
+        float((errors**2).mean()),
+        float(((predictions - mean) ** 2).mean()),
+    )
+
+
+def _targets(y: np.ndarray, outputs: int) -> np.ndarray:
+    """Labels (n, outputs); of classes 1 in the column of the true one."""
+    return (y == np.arange(outputs)).astype(float) if y.shape[1] == 1 < outputs else y
+
+
+def _correlation(errors: np.ndarray) -> np.ndarray:
+    """Spearman's of errors (members, n, outputs), a mean over columns; 0 with a member whose errors are all equal."""
+    members, _, outputs = errors.shape
+    total = np.zeros((members, members))
+    for j in range(outputs):
+        ranks = scaled_ranks(errors[:, :, j : j + 1])[:, :, 0] - 0.5
+        size = np.sqrt((ranks**2).sum(axis=1))
+        total += (ranks @ ranks.T) / np.maximum(np.outer(size, size), 1e-300)
+    total /= outputs
+    np.fill_diagonal(total, 1.0)
+    return np.clip(total, -1, 1)
+
+
+def _adds(
+    blend: Blend,
+    predictions: np.ndarray,
+    y: np.ndarray,
+    plan: np.ndarray,
+    metric: Metric,
+    names: tuple[str, ...],
+    columns: pd.DataFrame | None,
+) -> dict[str, Difference]:
+    """What each member adds; all blends are judged on the same resamples."""
+    whole = nested(blend, predictions, y, plan, metric, names, columns, rounds=0)
+    if whole is None or len(names) < 2:
+        return {}
+    without: list[NestedScore] = []
+    for i in range(len(names)):
+        kept = np.arange(len(names)) != i
+        rest = tuple(name for name in names if name != names[i])
+        found = nested(blend, predictions[kept], y, plan, metric, rest, columns, rounds=0)
+        assert found is not None
+        without.append(found)
+    judged = [decide_folds(metric, one.predictions, plan, one.thresholds) for one in (whole, *without)]
+    rounds = ROUNDS if y.size < MANY else FEWER
+    drawn = resampled(judged[0][0], y, [said for _, said in judged], rounds)
+    pairs = {name: drawn[:, [0, i + 1]] for i, name in enumerate(names)}
+    return {
+        name: difference(metric, (whole.score, one.score), pairs[name])
+        for name, one in zip(names, without, strict=True)
+    }

@@ -1,0 +1,99 @@
+"""Power means: between and beyond the arithmetic mean, the geometric one and the greatest of the members."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy.special import logsumexp, softmax
+
+from kit.ensemble.base import Blend, Blended, Judged
+from kit.ensemble.stack import kind_of
+from kit.spec import KitError
+
+SUREST = float(np.finfo(np.float32).eps)  # a probability of 0 or 1 would outvote all others
+
+
+class Power(Blend):
+    """The power mean of members that all count the same: mean(p ^ exponent) ^ (1 / exponent).
+
+    Exponent 1 is the plain mean, towards 0 it becomes the geometric one, -1 is the harmonic mean; a large exponent
+    listens to the member that says most. Probabilities are made to sum to 1 again, over yes and no of each label or
+    over the classes (Cooke, "Experts in Uncertainty", 1991, chapter 11, calls it normalised). Reads no labels.
+    """
+
+    exponent: float = Field(3.0, ge=-20, le=20, description="1: the mean; 0: the geometric mean; -1: the harmonic mean")
+
+    def learn(self, judged: Judged) -> Blended:
+        return pooled(judged, type(self).__name__, self.exponent)
+
+
+def pooled(judged: Judged, method: str, exponent: float) -> "Pooled":
+    """The power mean, where these predictions have one.
+
+    Raises:
+        KitError: probabilities outside 0 to 1, or values below 0, or of 0 where logarithms are taken.
+    """
+    kind = kind_of(judged)
+    for name, said in zip(judged.names, judged.predictions, strict=True):
+        low, high = float(said.min()), float(said.max())
+        if kind != "values" and (low < 0 or high > 1):
+            raise KitError(f"{method} is a mean of probabilities, but member '{name}' gives {low:g} to {high:g}")
+        if kind == "values" and (low < 0 or (exponent <= 0 and low == 0)):
+            raise KitError(f"{method} is a mean of positive values, but member '{name}' gives {low:g} to {high:g}")
+    return Pooled(method, judged.names, kind, exponent)
+
+
+@dataclass(frozen=True)
+class Pooled(Blended):
+    """A power mean of members.
+
+    Attributes:
+        method: class of the Blend.
+        members: names, in the order in which `apply` takes their predictions.
+        kind: what is predicted: labels, classes or values.
+        exponent: 0 for the geometric mean.
+        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+    """
+
+    method: str
+    members: tuple[str, ...]
+    kind: str
+    exponent: float
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return dict.fromkeys(self.members, 1 / len(self.members))
+
+    def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
+        p = predictions.astype(np.float64)
+        if self.kind == "values":
+            with np.errstate(divide="ignore"):  # the logarithm of a 0, whose power is 0 again
+                return np.asarray(np.exp(self._mean(np.log(p))))
+        p = p.clip(SUREST, 1 - SUREST)
+        if self.kind == "classes":
+            return np.asarray(softmax(self._mean(np.log(p)), axis=-1))
+        yes, no = self._mean(np.log(p)), self._mean(np.log1p(-p))
+        return np.asarray(0.5 * (1 + np.tanh((yes - no) / 2)))  # yes / (yes + no)
+
+    def _mean(self, logs: np.ndarray) -> np.ndarray:
+        """The logarithm of the mean, from logarithms (members, n, outputs)."""
+        if abs(self.exponent) < 1e-9:
+            return np.asarray(logs.mean(axis=0))
+        return np.asarray((logsumexp(self.exponent * logs, axis=0) - np.log(len(logs))) / self.exponent)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "members": list(self.members),
+            "predicts": self.kind,
+            "exponent": self.exponent,
+            "thresholds": list(self.thresholds),
+        }
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> Self:
+        members, cuts = tuple(facts["members"]), tuple(facts["thresholds"])
+        return cls(facts["method"], members, facts["predicts"], facts["exponent"], cuts)

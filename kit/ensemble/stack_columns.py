@@ -1,0 +1,135 @@
+"""Original columns as a Stack reads them beside the predictions; what is learnt of them is learnt where it learns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from kit.spec import KitError
+
+LEVELS = 50  # categories of a column that are told apart: the most frequent
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the learnt rows say of one column.
+
+    Attributes:
+        name: the column's.
+        median: stands in for missing numbers.
+        gaps: numbers were missing, which is then told by an input of its own.
+        values: categories told apart, as strings; None where the column is numeric.
+    """
+
+    name: str
+    median: float = 0.0
+    gaps: bool = False
+    values: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, column: pd.Series) -> Self:
+        """What these values hold."""
+        if pd.api.types.is_numeric_dtype(column):
+            x = numbers(column)
+            known = x[~np.isnan(x)]
+            return cls(str(column.name), float(np.median(known)) if len(known) else 0.0, len(known) < len(x))
+        counts = column.dropna().astype(str).value_counts()
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        return cls(str(column.name), values=tuple(str(value) for value, _ in ranked[:LEVELS]))
+
+    def inputs(self, coded: bool) -> tuple[str, ...]:
+        """Names of the inputs that the column becomes."""
+        if self.values is None:
+            return (self.name, f"{self.name} missing") if self.gaps and not coded else (self.name,)
+        return (self.name,) if coded else tuple(f"{self.name}={value}" for value in self.values)
+
+    def encode(self, column: pd.Series, coded: bool) -> np.ndarray:
+        """(n, inputs). One-hot, missing and rare categories all 0; coded: one input, these and missing numbers NaN."""
+        if self.values is None:
+            if not pd.api.types.is_numeric_dtype(column):
+                column = pd.to_numeric(column, errors="coerce")
+            x = numbers(column)
+            if coded:
+                return x[:, None]
+            filled = np.where(np.isnan(x), self.median, x)
+            return np.column_stack([filled, np.isnan(x)]) if self.gaps else filled[:, None]
+        codes = pd.Categorical(column.astype(object).map(str, na_action="ignore"), list(self.values)).codes
+        if coded:
+            return np.where(codes < 0, np.nan, codes)[:, None]
+        return (codes[:, None] == np.arange(len(self.values))).astype(float)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Several columns.
+
+    Attributes:
+        columns: one entry each.
+        coded: categories as codes and missing values as NaN, for trees; else one-hot and filled.
+    """
+
+    columns: tuple[Column, ...] = ()
+    coded: bool = False
+
+    @classmethod
+    def of(cls, names: Sequence[str], frame: pd.DataFrame | None, coded: bool) -> Self:
+        """What the columns of these names hold in these rows."""
+        return cls(tuple(map(Column.of, _present(names, frame))), coded) if names else cls()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all inputs, in the order of `encode`."""
+        return tuple(name for column in self.columns for name in column.inputs(self.coded))
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Positions of the inputs that are codes of categories."""
+        return tuple(i for i, column in enumerate(self.columns) if self.coded and column.values is not None)
+
+    def encode(self, frame: pd.DataFrame | None, n: int) -> np.ndarray:
+        """(n, inputs).
+
+        Raises:
+            KitError: a column is missing, or the frame has another number of rows.
+        """
+        if not self.columns:
+            return np.empty((n, 0))
+        present = _present([column.name for column in self.columns], frame)
+        if len(present[0]) != n:
+            raise KitError(f"Stack: {n} rows of predictions, but columns of {len(present[0])} rows")
+        pairs = zip(self.columns, present, strict=True)
+        return np.column_stack([column.encode(values, self.coded) for column, values in pairs])
+
+    def facts(self) -> list[dict[str, Any]]:
+        """One entry a column, ready for JSON."""
+        return [
+            {"name": c.name, "values": list(c.values)}
+            if c.values is not None
+            else {"name": c.name, "median": c.median, "gaps": c.gaps}
+            for c in self.columns
+        ]
+
+    @classmethod
+    def from_facts(cls, facts: list[dict[str, Any]], coded: bool) -> Self:
+        """What gave these `facts`."""
+        columns = [
+            Column(f["name"], values=tuple(f["values"])) if "values" in f else Column(f["name"], f["median"], f["gaps"])
+            for f in facts
+        ]
+        return cls(tuple(columns), coded and bool(columns))
+
+
+def numbers(column: pd.Series) -> np.ndarray:
+    """(n,) floats; infinite ones count as missing."""
+    x = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(x), x, np.nan)
+
+
+def _present(names: Sequence[str], frame: pd.DataFrame | None) -> list[pd.Series]:
+    if frame is None:
+        raise KitError(f"Stack reads the columns {', '.join(names)} beside the predictions; pass them as columns")
+    if missing := [name for name in names if name not in frame.columns]:
+        raise KitError(f"Stack: column '{missing[0]}' is missing; there are: {', '.join(map(str, frame.columns))}")
+    return [frame[name] for name in names]

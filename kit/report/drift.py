@@ -1,0 +1,154 @@
+"""Do train and test differ? Cheap figures of the rows, compared one by one and all together."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SAMPLE = 4000  # rows of each side that are compared
+LETTERS = 1000  # of a text that are looked at
+FEWEST = 20  # rows of a side
+BINS = 10
+WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")  # a Chinese character counts as a word
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What differs between two sets of rows.
+
+    Attributes:
+        columns: one row a figure: name, psi, ks, p, mean in train, mean in test.
+        auc: how well train and test rows are told apart by these figures, out of fold; 0.5: not at all.
+        words: the same by the words of the texts; nan without texts.
+        rows: rows compared, of train and of test.
+    """
+
+    columns: pd.DataFrame
+    auc: float
+    words: float
+    rows: tuple[int, int]
+
+
+def compare(train: pd.DataFrame, test: pd.DataFrame, text: Sequence[str], seed: int = 0) -> Drift:
+    """Compares rows of train and test by figures that cost little.
+
+    Train rows are halved: words of the first half are the known ones, and the second half is compared with test, so
+    that a word is as new to a train row as it would be to a test row if there were no drift.
+
+    Args:
+        train: input columns of train rows.
+        test: the same of test rows.
+        text: the columns that hold text.
+        seed: draws the sample.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(train))[: 2 * SAMPLE]
+    known, ours = (train.iloc[half] for half in (order[: len(order) // 2], order[len(order) // 2 :]))
+    theirs = test.iloc[rng.permutation(len(test))[:SAMPLE]]
+    both = pd.concat([ours, theirs], ignore_index=True)
+    is_test = np.arange(len(both)) >= len(ours)
+    figures = cheap_figures(both, known, text)
+    columns = pd.DataFrame([_compared(str(name), figures[name], is_test) for name in figures])
+    texts = both[list(text)].astype(str).agg(" ".join, axis=1).str[:LETTERS].tolist() if text else []
+    words = words_auc(texts, is_test) if text else np.nan
+    return Drift(columns, adversarial_auc(figures, is_test), words, (len(ours), len(theirs)))
+
+
+def cheap_figures(frame: pd.DataFrame, known: pd.DataFrame, text: Sequence[str]) -> pd.DataFrame:
+    """(n, figures) numbers as they are, categories by how common they are among `known`, and figures of texts."""
+    made: dict[str, pd.Series | np.ndarray] = {}
+    for name in frame.columns:
+        before = f"{name}: " if len(frame.columns) > 1 else ""
+        if name in text:
+            seen = {word for value in known[name] for word in _words(value)}
+            made |= {f"{before}{figure}": values for figure, values in _of_texts(frame[name], seen).items()}
+        elif pd.api.types.is_numeric_dtype(frame[name]):
+            made[name] = frame[name].astype(float)
+        else:
+            share = known[name].astype(str).value_counts(normalize=True)
+            made[f"{before}how common"] = frame[name].astype(str).map(share).fillna(0.0).astype(float)
+    return pd.DataFrame(made).replace([np.inf, -np.inf], np.nan)
+
+
+def _of_texts(texts: pd.Series, seen: set[str]) -> dict[str, np.ndarray]:
+    values = [str(value)[:LETTERS] for value in texts]
+    words = [_words(value) for value in values]
+    letters = [Counter(value) for value in values]  # far fewer different letters than letters
+
+    def share(kind: Callable[[str], bool]) -> np.ndarray:
+        return np.array([sum(n for letter, n in found.items() if kind(letter)) for found in letters]) / np.array(
+            [max(len(value), 1) for value in values]
+        )
+
+    return {
+        "length": np.array([len(str(value)) for value in texts], dtype=float),
+        "words": np.array([len(found) for found in words], dtype=float),
+        "letters a word": np.array([sum(map(len, found)) / max(len(found), 1) for found in words]),
+        "share of capitals": share(str.isupper),
+        "share of digits": share(str.isdigit),
+        "share of signs": share(lambda letter: not letter.isalnum() and not letter.isspace()),
+        "share of unknown words": np.array([sum(w not in seen for w in found) / max(len(found), 1) for found in words]),
+    }
+
+
+def _words(value: object) -> list[str]:
+    return WORD.findall(str(value)[:LETTERS].lower())
+
+
+def psi(ours: np.ndarray, theirs: np.ndarray, bins: int = BINS) -> float:
+    """Population stability index: Σ (p − q) ln(p / q) over bins; bounds are quantiles of `ours`, nan has its own bin.
+
+    Below 0.1 counts as stable, above 0.25 as a shift, by custom rather than by a test (Siddiqi 2006).
+    """
+    known = ours[~np.isnan(ours)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.array([0.0])
+    shares = []
+    for values in (ours, theirs):
+        # right-closed bins, so that a bound that many rows share parts them from what lies above
+        place = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
+        shares.append(np.maximum(np.bincount(place, minlength=len(edges) + 2) / max(len(values), 1), 1e-4))
+    p, q = shares
+    return float(((p - q) * np.log(p / q)).sum())
+
+
+def _compared(name: str, values: pd.Series, is_test: np.ndarray) -> dict[str, float | str]:
+    from scipy.stats import ks_2samp
+
+    ours, theirs = (values[rows].to_numpy(dtype=float) for rows in (~is_test, is_test))
+    a, b = (v[~np.isnan(v)] for v in (ours, theirs))
+    ks, p = ks_2samp(a, b, method="asymp") if len(a) and len(b) else (np.nan, np.nan)
+    means = [float(v.mean()) if len(v) else np.nan for v in (a, b)]
+    return {"name": name, "psi": psi(ours, theirs), "ks": float(ks), "p": float(p), "train": means[0], "test": means[1]}
+
+
+def adversarial_auc(figures: pd.DataFrame, is_test: np.ndarray, seed: int = 0) -> float:
+    """Out-of-fold AUC of a small LightGBM that tells test rows from train rows (adversarial validation)."""
+    import lightgbm as lgb
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold
+
+    x = figures.to_numpy(dtype=np.float64)
+    settings = {"objective": "binary", "num_leaves": 15, "learning_rate": 0.1, "min_data_in_leaf": 10, "seed": seed,
+                # so little work that threads would only wait for one another
+                "deterministic": True, "verbosity": -1, "num_threads": 1}  # fmt: skip
+    p = np.zeros(len(x))
+    for fit, judge in StratifiedKFold(3, shuffle=True, random_state=seed).split(x, is_test):
+        p[judge] = lgb.train(settings, lgb.Dataset(x[fit], is_test[fit].astype(float)), 50).predict(x[judge])
+    return float(roc_auc_score(is_test, p))
+
+
+def words_auc(texts: list[str], is_test: np.ndarray, seed: int = 0) -> float:
+    """Out-of-fold AUC of a logistic regression on hashed words that tells test texts from train texts."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    hashed = HashingVectorizer(n_features=2**16, analyzer=_words, alternate_sign=False).transform(texts)
+    model = LogisticRegression(solver="liblinear", dual=True, random_state=seed)  # more words than rows
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
+    p = cross_val_predict(model, hashed, is_test, cv=folds, method="predict_proba")[:, 1]
+    return float(roc_auc_score(is_test, p))

@@ -1,0 +1,68 @@
+"""Train against test, as a part of the page."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from kit.report.drift import FEWEST, SAMPLE, compare
+from kit.report.facts import Facts
+from kit.report.html import Cell, group, number, paragraph, shortened, table
+from kit.report.pictures import Pictures
+from kit.report.style import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST = 12  # bars
+VERDICTS = ((0.55, "look alike"), (0.65, "differ a little"), (0.8, "differ clearly"), (np.inf, "are easily told apart"))
+
+
+def body(facts: Facts, pictures: Pictures) -> str:
+    """How well train and test are told apart, and which columns differ."""
+    table_ = facts.run.table
+    if not len(table_.test):
+        return paragraph("There is no test file to compare train with.")
+    if len(table_.test) < FEWEST or len(table_.train) < 2 * FEWEST:
+        return paragraph(f"Too few rows to compare: it takes {FEWEST} of test and {2 * FEWEST} of train.")
+    found = compare(table_.train[table_.inputs], table_.test[table_.inputs], facts.task.text)
+    said = [f"Adversarial validation: train and test {_verdict(found.auc, found.words)}. A small LightGBM tells them "
+            f"apart with AUC {found.auc:.3f} by the figures below"]  # fmt: skip
+    if found.words == found.words:
+        said.append(f", a logistic regression with AUC {found.words:.3f} by their words")
+    ours, theirs = found.rows
+    columns = found.columns.sort_values("psi", ascending=False, kind="stable")
+    figure = pictures.draw(
+        "drift-psi", "Population stability index of each figure",
+        "Population stability index of train against test. Up to 0.1 counts as stable, from 0.25 as a shift (lines).",
+        lambda axes: _paint(axes, columns[:MOST]), (4.4, 0.9 + 0.3 * max(min(len(columns), MOST), 2)),
+    )  # fmt: skip
+    rows: list[list[Cell]] = [
+        [shortened(name, 60), number(psi, 4), number(ks, 4), (f"{p:.2g}", p), _plain(in_train), _plain(in_test)]
+        for name, psi, ks, p, in_train, in_test in columns[["name", "psi", "ks", "p", "train", "test"]].to_numpy()
+    ]  # fmt: skip
+    head = ["figure", "PSI", "KS", "p of KS", "mean in train", "mean in test"]
+    caption = f"{ours:,} rows of train, {theirs:,} of test" + (", drawn at random." if SAMPLE in found.rows else ".")
+    return paragraph("".join(said) + "; 0.5 would be chance.") + group(figure, table(head, rows, caption))
+
+
+def _verdict(*aucs: float) -> str:
+    highest = max(auc for auc in aucs if auc == auc)
+    return next(words for bound, words in VERDICTS if highest < bound)
+
+
+def _plain(value: float) -> Cell:
+    return (f"{value:.4g}", value) if value == value else None
+
+
+def _paint(axes: "Axes", columns: pd.DataFrame) -> None:
+    names = [shortened(str(name), 34) for name in columns["name"]][::-1]
+    values = columns["psi"].to_numpy()[::-1]
+    axes.barh(range(len(names)), values, height=0.55, color=LIGHT["s0"], alpha=0.8)
+    axes.set_yticks(range(len(names)), names)
+    for bound in (0.1, 0.25):
+        if values.max() > bound / 2:
+            axes.axvline(bound, color=LIGHT["faint"], linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.grid(axis="y", visible=False)
+    axes.set_xlim(0, max(values.max() * 1.08, 0.05))
+    axes.set_xlabel("population stability index")

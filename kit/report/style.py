@@ -1,0 +1,110 @@
+"""How the page looks, and the few lines of script that sort its tables."""
+
+# Light and dark values of one name; pictures are drawn in the light ones, which become names in the page.
+LIGHT = {
+    "ink": "#1f2630", "faint": "#66707d", "line": "#dde2e8", "paper": "#ffffff",
+    "s0": "#2a6db0", "s1": "#c9622a", "s2": "#3b8a5a", "s3": "#8f4a97",
+    "s4": "#a87b1f", "s5": "#2f8f96", "s6": "#bd4a60", "s7": "#75685c",
+}  # fmt: skip
+DARK = {
+    "ink": "#e4e8ee", "faint": "#98a2b0", "line": "#333b47", "paper": "#161b22",
+    "s0": "#6cabe6", "s1": "#ee9463", "s2": "#6fc08d", "s3": "#c48acb",
+    "s4": "#d6ac55", "s5": "#63c2c9", "s6": "#e8818f", "s7": "#b3a597",
+}  # fmt: skip
+SERIES = tuple(LIGHT[f"s{i}"] for i in range(8))
+
+
+def _variables(colors: dict[str, str]) -> str:
+    return "".join(f"--{name}:{value};" for name, value in colors.items())
+
+
+CSS = (
+    f":root{{color-scheme:light dark;--back:#f5f6f8;{_variables(LIGHT)}}}"
+    f"@media (prefers-color-scheme:dark){{:root{{--back:#0e1217;{_variables(DARK)}}}}}"
+    """
+*{box-sizing:border-box}
+html{scroll-padding-top:3.4rem;-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--back);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
+"Helvetica Neue",Arial,sans-serif}
+header,main,footer{max-width:70rem;margin:0 auto;padding:0 1rem}
+header{padding-top:1.6rem}
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 .2rem;overflow-wrap:anywhere}
+h2{font-size:1.2rem;margin:0 0 .6rem}
+p{margin:.5rem 0;max-width:46rem;overflow-wrap:anywhere}
+.faint,figcaption,footer{color:var(--faint);font-size:.875rem}
+nav{position:sticky;top:0;z-index:1;background:var(--back);border-bottom:1px solid var(--line);margin-top:1rem}
+nav ul{max-width:70rem;margin:0 auto;padding:0 1rem;display:flex;gap:1.1rem;list-style:none;overflow-x:auto;
+scrollbar-width:none}
+nav a{display:block;padding:.7rem 0;color:var(--faint);text-decoration:none;white-space:nowrap;font-size:.925rem}
+nav a:hover,nav a:focus-visible{color:var(--ink)}
+section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:1.1rem 1.2rem 1.2rem;
+margin:1rem 0;min-width:0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin:1rem 0 0;padding:0}
+.cards div{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:.7rem .9rem;min-width:0}
+.cards dt{color:var(--faint);font-size:.8rem;margin:0}
+.cards dd{margin:0;font-size:1.3rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere;line-height:1.35}
+.cards small{display:block;font-size:.8rem;color:var(--faint)}
+.table{min-width:0}.table>p{margin-top:.35rem}
+.box{overflow:auto;margin:.7rem 0 0;max-height:30rem;border:1px solid var(--line);border-radius:8px;max-width:100%}
+table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
+th,td{padding:.42rem .7rem;text-align:left;font-weight:400;white-space:nowrap;vertical-align:top}
+tbody tr+tr>*{border-top:1px solid var(--line)}
+thead th{padding:0;position:sticky;top:0;background:var(--paper);box-shadow:inset 0 -1px var(--line)}
+thead button{all:unset;box-sizing:border-box;width:100%;padding:.45rem .7rem;cursor:pointer;color:var(--faint);
+font-size:.85rem;white-space:nowrap}
+thead button:focus-visible,.box:focus-visible,a:focus-visible{outline:2px solid var(--s0);outline-offset:-2px}
+thead button::after{content:"";display:inline-block;width:.9em;text-align:right}
+[aria-sort=ascending] button::after{content:"↑"}[aria-sort=descending] button::after{content:"↓"}
+[aria-sort] button{color:var(--ink)}
+tbody th{font-weight:600}
+.number{text-align:right}thead th.number button{text-align:right}
+.wide{white-space:normal;min-width:8.5rem;overflow-wrap:anywhere}.wide:last-child{min-width:19rem;width:55%}
+.group{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:1rem 1.6rem;margin:.7rem 0;
+align-items:start}
+figure{margin:0;min-width:0;max-width:31rem}
+figure svg{display:block;width:100%;height:auto}
+figure svg text{font-family:inherit!important}
+figcaption{margin-top:.2rem}
+.fault{border-left:3px solid var(--s6);padding:.3rem .8rem;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.2rem;margin:.7rem 0;font-size:.925rem}
+dl dt{color:var(--faint)}dl dd{margin:0;overflow-wrap:anywhere;min-width:0}
+dl.cards dt,dl.cards dd{display:block}
+pre{padding:.7rem .9rem;font-size:.85rem;line-height:1.5}
+code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+footer{padding-bottom:2rem}
+@media (max-width:34rem){section{padding:.9rem .8rem;border-radius:8px}dl:not(.cards){grid-template-columns:1fr;gap:0}
+dl:not(.cards) dd{margin-bottom:.4rem}.cards{grid-template-columns:1fr 1fr}h1{font-size:1.35rem}}
+@media (max-width:34rem){.stack,.stack tbody,.stack tr,.stack th,.stack td{display:block;white-space:normal;
+text-align:left;min-width:0;width:auto}.stack thead{display:none}.stack tbody tr+tr>*{border-top:0}
+.stack tr{padding:.6rem .7rem}.stack tr+tr{border-top:1px solid var(--line)}.stack tr>*{padding:.05rem 0}
+.stack td::before{content:attr(data-name) " ";color:var(--faint)}.stack .wide:last-child{min-width:0;width:auto}}
+@media print{nav{display:none}section{break-inside:avoid}}
+"""
+)
+
+SCRIPT = """
+document.querySelectorAll("table").forEach(table => {
+  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  const key = (row, i) => row.cells[i].dataset.sort;
+  heads.forEach((head, i) => {
+    if ([...body.rows].some(row => key(row, i) !== undefined)) head.classList.add("number");
+    head.firstChild.addEventListener("click", () => {
+      const numeric = head.classList.contains("number");
+      const now = head.getAttribute("aria-sort");
+      const down = now ? now === "ascending" : numeric;
+      heads.forEach(other => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const compare = (a, b) => {
+        const [x, y] = [key(a, i), key(b, i)];
+        if (!numeric) {
+          const order = a.cells[i].textContent.localeCompare(b.cells[i].textContent);
+          return down ? -order : order;
+        }
+        if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
+        return down ? y - x : x - y;
+      };
+      body.append(...[...body.rows].sort(compare));
+    });
+  });
+});
+"""

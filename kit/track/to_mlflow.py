@@ -1,0 +1,73 @@
+"""MLflow: runs of an experiment named like the run folder, in an SQLite store in that folder or wherever
+$MLFLOW_TRACKING_URI says."""
+
+import logging
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it is read at import, and would ask the network
+
+import mlflow
+from mlflow.entities import Metric, Param, RunTag
+
+from kit.run import Run
+from kit.spec import digest
+from kit.track.shown import Shown, shown
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+LETTERS = 500  # of a setting's value: the least that any store takes
+BATCH = 100  # params, or metrics, a call
+
+
+def show(run: Run, names: list[str]) -> str:
+    """Logs what is not shown yet. A run is found again by its tag kit.key, and gets only what it lacks.
+
+    Returns:
+        What was logged, and how to see it.
+    """
+    for name in ("mlflow", "alembic"):  # they tell of every table they make
+        logging.getLogger(name).setLevel(logging.WARNING)
+    folder = run.root.absolute() / "mlflow"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
+    folder.mkdir(parents=True, exist_ok=True)
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    known = client.get_experiment_by_name(run.root.name)
+    own = None if os.environ.get("MLFLOW_TRACKING_URI") else (folder / "artifacts").as_uri()
+    experiment = known.experiment_id if known else client.create_experiment(run.root.name, artifact_location=own)
+    logged = sum([_log(client, experiment, thing) for thing in shown(run, names)])
+    return (
+        f"mlflow: {logged} logged, the rest was there; see it with: mlflow ui --backend-store-uri {uri} "
+        "(the pages are in the package mlflow, not in mlflow-skinny)"
+    )
+
+
+def _log(client: "MlflowClient", experiment: str, thing: Shown) -> bool:
+    found = client.search_runs([experiment], f"tags.`kit.key` = '{thing.key}'", max_results=1)
+    content = digest([{k: sorted(v.items()) for k, v in thing.scores.items()}])
+    if found and found[0].data.tags.get("kit.content") == content:
+        return False
+    entry = found[0] if found else client.create_run(experiment, run_name=thing.name, tags={"kit.key": thing.key})
+    number, now = entry.info.run_id, int(time.time() * 1000)
+    params = [Param(_name(k), str(v)[:LETTERS]) for k, v in thing.settings.items() if _name(k) not in entry.data.params]
+    metrics = []
+    for name, values in thing.scores.items():
+        there = set()
+        if _name(name) in entry.data.metrics:
+            there = {point.step for point in client.get_metric_history(number, _name(name))}
+        metrics += [Metric(_name(name), v, now, step) for step, v in sorted(values.items()) if step not in there]
+    for start in range(0, max(len(params), len(metrics)), BATCH):
+        client.log_batch(number, metrics[start : start + BATCH], params[start : start + BATCH])
+    for path in thing.files:
+        client.log_artifact(number, str(path))
+    client.log_batch(number, tags=[RunTag("kit.content", content)])  # last: a run that was cut off is gone on with
+    client.set_terminated(number)
+    return True
+
+
+def _name(name: str) -> str:
+    """The name less what some store refuses."""
+    return re.sub(r"[^\w./ -]", "_", name)[:240]

@@ -1,0 +1,83 @@
+"""What the winner of a search is worth elsewhere: on folds drawn anew and with other seeds, beside the recipe's own."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kit.cv import fit_missing, todo
+from kit.intervals import Difference, difference, resampled
+from kit.run import Brief, Run
+from kit.spec import KitError
+from kit.tune.judging import said, scores
+
+APART = 1000  # seeds of the first other plan lie this far from the recipe's own, those of the second twice as far
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """Scores that took no part in the choice.
+
+    Attributes:
+        winner: the winner's score in each round.
+        own: that of the recipe's own settings in the same rounds.
+        gain: by how much the winner is better, the mean over rounds, with its interval over rows.
+        drawn: the folds were drawn anew; else (time, your own columns) only the seeds are others.
+    """
+
+    winner: tuple[float, ...]
+    own: tuple[float, ...]
+    gain: Difference
+    drawn: bool
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return asdict(self)
+
+
+def rescore(
+    run: Run,
+    brief: Brief | None,
+    member: str,
+    settings: Sequence[str],
+    folds: Sequence[int],
+    rounds: int,
+    on: str = "inline",
+    resamples: int = 1000,
+) -> Rescored:
+    """Fits winner and own settings in `rounds` other fold plans, each with another seed, and compares them in pairs.
+
+    The interval is the bootstrap's over rows, the same rows drawn for both and in every round; that other fits of the
+    same settings would differ as well shows in the spread over rounds.
+
+    Raises:
+        KitError: a fold failed.
+    """
+    metric, drawn = run.table.task.metric, hasattr(run.recipe.folds, "seed")
+    values: list[list[float]] = []
+    drawings = []
+    for number in range(1, rounds + 1):
+        elsewhere = [f"{member}.seed={run.recipe.members[member].seed + number * APART}"]
+        if drawn:
+            elsewhere.append(f"folds.seed={getattr(run.recipe.folds, 'seed') + number * APART}")  # noqa: B009
+        arms = [_fitted(run, brief, member, [*arm, *elsewhere], folds, on) for arm in (settings, [])]
+        (rows, winner), (_, own) = (said(arm, member, folds) for arm in arms)
+        values.append([scores(arm, member, folds)[1] for arm in arms])
+        cut = metric.threshold is not None and winner.shape[1] == run.table.y.shape[1]
+        judged = metric.at(0.5) if cut else metric
+        drawings.append(resampled(judged, run.table.y[rows], [winner, own], resamples, 0, None))
+    means = np.mean(values, axis=0)
+    gain = difference(metric, (float(means[0]), float(means[1])), np.mean(drawings, axis=0))
+    return Rescored(tuple(v[0] for v in values), tuple(v[1] for v in values), gain, drawn)
+
+
+def _fitted(run: Run, brief: Brief | None, member: str, settings: list[str], folds: Sequence[int], on: str) -> Run:
+    one = Run(run.recipe.override(*settings), run.table, run.root)
+    names = replace(brief, settings=(*brief.settings, *settings)) if brief else None
+    outcomes = fit_missing(one, todo(one, [member], one.chosen_folds(list(folds))).missing, on, names)
+    for (_, fold), outcome in outcomes.items():
+        if outcome not in ("done", "kept"):
+            path = one.shelf(member).part(fold)
+            raise KitError(f"scoring again: fold {fold} is {outcome}, see {path}; run this again to go on")
+    return one

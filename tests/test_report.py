@@ -1,0 +1,345 @@
+"""The report: a whole page for every kind of task and state of a run, that no text of the data can break."""
+
+import base64
+import hashlib
+import re
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import House
+from reporting import EVIL, KINDS, fitted, made
+
+from kit.report import blend, calibration, errors, page, ranking, reproduce, scores, wrong
+from kit.report.facts import Facts
+from kit.report.history import body as settings_part
+from kit.report.history import flat, history, remember
+from kit.report.page import parts, try_report, write_report
+from kit.report.pictures import Pictures, thinned
+from kit.report.reproduce import command
+from kit.report.style import SCRIPT
+from kit.run import Brief, Run
+
+PNG = b"\x89PNG\r\n"
+
+
+class Read(HTMLParser):
+    """Ids, links, what would be fetched, and whether every element is closed."""
+
+    VOID = {"meta", "link", "img", "br"}
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "xlink:href", "src"):
+                (self.links if (value or "").startswith("#") else self.fetched).append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def written(run: Run) -> str:
+    return write_report(run, list(run.recipe.members), debug=True).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def multilabel(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+    run = fitted(made("multilabel", tmp_path_factory.mktemp("multilabel") / "run"))
+    return run, written(run)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_for_every_kind_of_task(kind: str, tmp_path: Path) -> None:
+    run = fitted(made(kind, tmp_path / "run"))
+    html = written(run)
+    read = Read(html)
+    assert not read.open and len(read.ids) == len(set(read.ids))
+    assert {link[1:] for link in read.links} <= set(read.ids)
+    assert all(found.startswith("data:") for found in read.fetched)
+    assert "could not be drawn" not in html and "url(http" not in html and "@import" not in html
+    for slug, title, _ in parts(run.table.task.kind):
+        assert f'<section id="{slug}"' in html and f'<a href="#{slug}">{title}</a>' in html
+    named = {"scores-folds", "blend-weights", "errors-correlation", "calibration-reliability", "training-good"}
+    named |= {"timing-members", "drift-psi"}
+    named |= {
+        "multiclass": {"confusion-matrix"},
+        "regression": {f"residuals-{i}-{what}" for i in (0, 1) for what in ("cloud", "spread")},
+    }.get(run.table.task.kind, {"ranking-roc", "ranking-precision-recall"})
+    pictures = {path.stem: path.read_bytes() for path in (run.root / "plots").glob("*.png")}
+    assert set(pictures) == named and all(data.startswith(PNG) for data in pictures.values())
+    assert html.count("<svg ") == len(named) == html.count('role="img" aria-label="')
+
+
+def test_no_text_of_the_data_becomes_part_of_the_page(multilabel: tuple[Run, str]) -> None:
+    html = multilabel[1]
+    assert "&lt;script&gt;window.hit = 1&lt;/script&gt;" in html and "&lt;b&gt;loud&lt;/b&gt;" in html
+    assert EVIL not in html and "<script>window" not in html and "<b>loud" not in html
+    read = Read(html)
+    assert read.tags.count("script") == 1 and "b" not in read.tags
+
+
+def test_only_the_pages_own_script_may_run_and_nothing_is_fetched(multilabel: tuple[Run, str]) -> None:
+    html = multilabel[1]
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert script == SCRIPT and f"script-src 'sha256-{digest}'" in html and "default-src 'none'" in html
+
+
+def test_the_leaderboard_has_the_scores_of_the_bank(multilabel: tuple[Run, str]) -> None:
+    run, html = multilabel
+    for name in ("good", "bad"):
+        for kept in run.gathered(name).values():
+            assert 'data-sort="' + str(kept.score["score"]) + '"' in html
+    report = Facts(run, ["good", "bad"]).report
+    assert report is not None and report.summary is not None
+    assert f"nested mean_roc_auc {report.summary['nested']:.5f}" in html and f"{report.summary['gain']:+.5f}" in html
+
+
+def test_nothing_fitted_yet(tmp_path: Path) -> None:
+    html = written(made("binary", tmp_path / "run"))
+    assert "No fold is finished yet." in html and "no member has all its folds finished" in html
+    assert "could not be drawn" not in html and not Read(html).open
+
+
+def test_one_fold_only(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run"), folds=[1])
+    html = written(run)
+    assert "Only of fold 1: no member has all its folds yet." in html and "could not be drawn" not in html
+    facts = Facts(run, ["good", "bad"])
+    assert facts.rows.sum() == (run.plan == 1).sum() and set(facts.predictions) == {"good", "bad"}
+    assert (run.root / "plots/ranking-roc.png").exists() and not (run.root / "plots/blend-weights.png").exists()
+
+
+def test_members_with_different_folds_are_compared_on_those_they_share(tmp_path: Path) -> None:
+    run = made("binary", tmp_path / "run")
+    fitted(run, ("good",), [0, 1])
+    fitted(run, ("bad",), [1])
+    facts = Facts(run, ["good", "bad"])
+    assert facts.shown == ["good", "bad"] and set(facts.plan.tolist()) == {1}
+    fitted(run, ("good",), [2])  # complete now: it alone is shown, on all rows
+    facts = Facts(run, ["good", "bad"])
+    assert facts.shown == ["good"] and len(facts.y) == 120 and facts.partial == ""
+    html = written(run)
+    assert "It takes two members" in html and "·</td>" in html and "could not be drawn" not in html
+
+
+def test_without_a_test_file_and_without_text(tmp_path: Path) -> None:
+    html = written(fitted(made("regression", tmp_path / "run", test=False, text=False)))
+    assert "There is no test file to compare train with." in html and "could not be drawn" not in html
+    html = written(fitted(made("binary", tmp_path / "two", n=36)))
+    assert "Too few rows to compare" in html
+
+
+def test_labels_that_are_all_equal(tmp_path: Path) -> None:
+    run = made("multilabel", tmp_path / "run")
+    run.table.train["rare"] = 0
+    facts, drawn = Facts(fitted(run), ["good", "bad"]), Pictures(tmp_path, ["good", "bad"], debug=True)
+    assert "Labels of rare are all equal: no curve." in ranking.body(facts, drawn)
+    assert "cannot judge them" in scores.body(facts, drawn) and "<svg" in calibration.body(facts, drawn)
+
+
+def test_a_failed_fold_is_named_with_its_reason(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run"), ("good",))
+    with run.shelf("bad").work(0) as part:
+        assert part is not None
+        run.shelf("bad").fail(0, "Traceback\nValueError: <b>no luck</b>\n")
+    html = scores.body(Facts(run, ["good", "bad"]), Pictures(tmp_path, ["good", "bad"], debug=True))
+    assert "bad fold 0 failed: ValueError: &lt;b&gt;no luck&lt;/b&gt;" in html
+
+
+def test_a_fault_of_one_part_or_picture_spares_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fitted(made("binary", tmp_path / "run"))
+
+    def broken(*_: object) -> None:
+        raise ValueError("<odd>")
+
+    monkeypatch.setattr(errors, "correlations", broken)
+    monkeypatch.setattr("kit.report.timing._paint", broken)
+    html = write_report(run, ["good", "bad"]).read_text()
+    assert "Errors of members could not be drawn (ValueError: &lt;odd&gt;)" in html
+    assert "Time spent on each member: could not be drawn (ValueError: &lt;odd&gt;)" in html
+    assert "Wall-clock seconds of each finished fold." in html and html.count("<svg ") == 7 and not Read(html).open
+    with pytest.raises(ValueError, match="<odd>"):
+        write_report(run, ["good", "bad"], debug=True)
+
+
+def test_a_report_that_cannot_be_written_fails_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = made("binary", tmp_path / "run")
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(page, "write_text", full)
+    said = try_report(run, ["good"])
+    assert isinstance(said, str) and said.startswith("no report: OSError: no space left (test_report.py, line ")
+    with pytest.raises(OSError):
+        try_report(run, ["good"], debug=True)
+
+
+def test_pictures_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run"))
+    (run.root / "plots").mkdir()
+    (run.root / "plots/training-gone.png").write_bytes(b"old")
+    (run.root / "plots/importance.png").write_bytes(b"another's")
+    written(run)
+    assert not (run.root / "plots/training-gone.png").exists() and (run.root / "plots/importance.png").exists()
+
+
+def test_a_blend_may_tell_more_of_itself_than_the_page_knows(tmp_path: Path) -> None:
+    from kit.files import read_json, write_json
+
+    run = fitted(made("binary", tmp_path / "run"))
+    path = run.root / "blend/report.json"
+    facts = read_json(path)
+    facts["runners_up"] = [{"blend": "Greedy", "nested": 0.91234, "interval": [0.9, 0.92]}, {"blend": "<Mean>"}]
+    facts["habit"] = "odd & simple"
+    facts["summary"] |= {"interval": [0.8, 0.9], "gain_interval": {"low": -0.01, "high": 0.02}}
+    write_json(path, facts)
+    html = blend.body(Facts(run, ["good", "bad"]), Pictures(tmp_path))
+    assert "&lt;Mean&gt;" in html and "0.91234" in html and "[0.90000, 0.92000]" in html
+    assert "habit: odd &amp; simple" in html
+    assert "[0.80000, 0.90000]" in html and "[-0.01000, 0.02000]" in html and "95 % intervals" in html
+
+
+def test_what_auto_took_and_why(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run", "blend=Auto(choices=(Mean,RankMean,PerColumn))"))
+    facts = Facts(run, ["good", "bad"])
+    html, told = blend.body(facts, Pictures(tmp_path, ["good", "bad"], debug=True)), facts.blend_facts
+    assert f"{told['choice']} (taken)</th>" in html and escape(told["reason"]) in html
+    assert html.count("<tr>") == 1 + 3 and escape(told["choices"][2]["refused"]) in html
+    assert html.index("(taken)") < html.index("·</td>")
+
+
+def test_ranks_are_no_probabilities(tmp_path: Path) -> None:
+    for how in ("RankMean", "Auto(choices=(RankMean,))"):
+        facts = Facts(fitted(made("binary", tmp_path / "run", f"blend={how}")), ["good", "bad"])
+        html = calibration.body(facts, Pictures(tmp_path, ["good", "bad"], debug=True))
+        assert (
+            facts.teller == "good"
+            and facts.leader == "blend"
+            and "rows with the highest loss of the good" in (wrong.body(facts, Pictures(tmp_path)))
+        )
+        assert "No probabilities, so left out: blend." in html and "y · good" in html and "y · blend" not in html
+
+
+def test_a_nested_blend_of_several_kinds_is_one_of_ranks(tmp_path: Path) -> None:
+    facts = Facts(fitted(made("binary", tmp_path / "run")), ["good", "bad"])
+    assert facts.report is not None and facts.report.summary is not None and not facts.ranked
+    facts = Facts(facts.run, ["good", "bad"])
+    assert facts.report is not None and facts.report.summary is not None
+    facts.report.summary["chosen"] = {"0": "Mean", "1": "RankMean"}
+    assert facts.ranked
+
+
+def test_settings_that_changed_since_the_last_run(tmp_path: Path) -> None:
+    def shown(run: Run) -> str:
+        return settings_part(Facts(run, ["good", "bad"]), Pictures(tmp_path))
+
+    first = fitted(made("binary", tmp_path / "run"))
+    assert "nothing to compare" in shown(first)
+    remember(first)
+    remember(first)
+    assert len(history(first.root)) == 1
+    second = fitted(made("binary", tmp_path / "run", "good.noise=0.25", "blend=Mean"))
+    for _ in range(2):  # also once this run is itself in the history
+        html = shown(second)
+        assert re.search(r">good\.noise</th><td[^>]*>0\.3</td><td[^>]*>0\.25</td>", html)
+        assert (
+            re.search(r">blend</th><td[^>]*>Greedy</td><td[^>]*>Mean</td>", html)
+            and ">bad.noise<" not in html
+            and ">blend." not in html
+        )
+        remember(second)
+    scores = [entry["score"] for entry in history(second.root)]
+    assert scores[0] != scores[1] and f"was {scores[0]:.5f}, now it is {scores[1]:.5f}." in html
+    (second.root / "settings.json").write_text("{")
+    assert "nothing to compare" in shown(second)
+
+
+def test_a_dump_by_dotted_names() -> None:
+    dumped = {
+        "class": "m:Top",
+        "version": 1,
+        "a": {"class": "m:In", "version": 2, "b": 3},
+        "c": [{"class": "m:X", "d": 1}],
+    }
+    assert flat(dumped) == {"a": "In", "a.b": 3, "c.0": "X", "c.0.d": 1}
+
+
+def test_how_to_reproduce(tmp_path: Path) -> None:
+    run = made("binary", tmp_path / "run", "good.noise=0.1")
+    brief = Brief("competitions.mine.recipe:Mine", ("a.b=1", "c=D(e=2)"), tmp_path, tmp_path, tmp_path, 50, 2)
+    line = command(Facts(run, ["good"], brief))
+    assert line == "make cv comp=mine only=\"good\" set='a.b=1 c=D(e=2)' sample=50 threads=2"
+    html = reproduce.body(
+        Facts(run, ["good"]), Pictures(tmp_path)
+    )  # opened in code: what differs from the recipe's own settings
+    assert "good.noise=0.1" in html and run.table.digest[:16] in html and run.shelf("good").folder.name in html
+
+
+def test_pictures_are_small_however_many_points() -> None:
+    at = list(thinned(160_000, 400))
+    assert len(at) == 400 and at[0] == 0 and at[-1] == 159_999 and at == sorted(set(at))
+    assert list(thinned(3, 400)) == [0, 1, 2] and list(thinned(1, 400)) == [0] and list(thinned(0, 5)) == []
+
+
+def test_a_cloud_is_thinned_and_says_so(tmp_path: Path) -> None:
+    run = fitted(made("regression", tmp_path / "run", n=4000))
+    html = written(run)
+    assert "3,000 of 4,000 rows, drawn at random" in html and len(html) < 700_000
+
+
+def test_the_same_pictures_on_every_run(multilabel: tuple[Run, str]) -> None:
+    run, html = multilabel
+    first = re.findall(r"<svg .*?</svg>", html, re.DOTALL)
+    assert first == re.findall(r"<svg .*?</svg>", written(run), re.DOTALL)
+
+
+def test_a_picture_takes_the_pages_colours(tmp_path: Path) -> None:
+    drawn = Pictures(tmp_path, ["a"], debug=True)
+    html = drawn.draw("p-q", 'says "hi" & <b>', "below <i>", lambda axes: axes.set_title("a $x_y$ <b>&"))
+    assert "var(--ink)" in html and "#1f2630" not in html and "<b>" not in html
+    assert 'aria-label="says &quot;hi&quot; &amp; &lt;b&gt;"' in html and "below &lt;i&gt;" in html
+    assert "a $x_y$ &lt;b&gt;&amp;" in html  # no formula is made of it
+    assert all(found.startswith("p-q-") for found in re.findall(r' id="([^"]*)"', html))
+    assert all(found.startswith("p-q-") for found in re.findall(r"url\(#([^)]*)\)", html))
+
+
+def test_the_command_prints_where_the_report_lies(house: House) -> None:
+    done = house.kit("cv", "small", "--only", "memory", KIT_REPORT="no")
+    assert done.returncode == 0 and "report:" not in done.stdout and not (house.runs / "report.html").exists()
+    done = house.kit("blend", "small", KIT_REPORT="yes")
+    assert done.returncode == 0 and "report: runs/small/report.html\n" in done.stdout, done.stderr
+    page = (house.runs / "report.html").read_text()
+    assert "make cv comp=small threads=1" in page and "could not be drawn" not in page
+    (house.runs / "report.html").unlink()
+    done = house.kit("report", "small", "--only", "memory")
+    assert done.stdout.splitlines()[-1] == "report: runs/small/report.html"
+    assert "finished</dt><dd>4 of 4" in (house.runs / "report.html").read_text()
+
+
+def test_blend_predictions_of_other_rows_are_not_shown(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run"))
+    np.save(run.root / "blend/oof.npy", np.zeros((7, 1)))
+    facts = Facts(run, ["good", "bad"])
+    assert facts.blend is None and facts.leader == "good" and "could not be drawn" not in written(run)

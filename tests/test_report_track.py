@@ -1,0 +1,155 @@
+"""MLflow and TensorBoard: what their stores hold is what the bank holds, once."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reporting import fitted, made
+
+from kit.report.page import write_report
+from kit.run import Run
+from kit.spec import KitError
+from kit.track import tracker
+from kit.track.shown import shown
+
+NAMES = ["good", "bad"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = fitted(made("binary", tmp_path / "run"))
+    (run.root / "report.html").write_text("a page")
+    return run
+
+
+def test_what_is_shown_of_a_run(run: Run) -> None:
+    things = {thing.name: thing for thing in shown(run, NAMES)}
+    assert list(things) == ["good", "bad", "blend"]
+    good, blend = things["good"], things["blend"]
+    assert good.key == run.shelf("good").folder.name
+    assert good.settings["noise"] == 0.3 and good.settings["class"] == "Guess"
+    assert good.scores["roc_auc"] == {f: kept.score["score"] for f, kept in run.gathered("good").items()}
+    assert good.scores["fold 1/loss"] == {1: 1.0, 2: 0.5, 3: 1 / 3, 4: 0.25, 5: 0.2, 6: 1 / 6}
+    assert set(good.scores) == {
+        "roc_auc", "seconds fit", "seconds predict", *(f"fold {f}/{w}" for f in (0, 1, 2) for w in ("loss", "lr", "epoch"))
+    }  # fmt: skip
+    assert sum(blend.settings[f"weight of {name}"] for name in NAMES) == pytest.approx(1)
+    assert {"roc_auc nested", "roc_auc", "gain"} <= set(blend.scores)
+    assert [path.name for path in blend.files] == ["report.html", "weights.json", "report.json"]
+
+
+def test_nothing_to_show_yet(tmp_path: Path) -> None:
+    assert list(shown(made("binary", tmp_path / "run"), NAMES)) == []
+
+
+def scalars(folder: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """Run → tag → (step, value), as TensorBoard itself reads its event files."""
+    from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+
+    found = EventMultiplexer().AddRunsFromDirectory(str(folder))
+    found.Reload()
+    return {
+        name: {tag: [(e.step, e.value) for e in found.Scalars(name, tag)] for tag in tags["scalars"]}
+        for name, tags in found.Runs().items()
+    }
+
+
+def test_tensorboard_reads_back_what_the_bank_holds_once(run: Run) -> None:
+    pytest.importorskip("tensorboard")
+    show = tracker("tensorboard")
+    assert show(run, NAMES).startswith("tensorboard: 3 written, the rest was there; see it with: tensorboard --logdir ")
+    seen = scalars(run.root / "tensorboard")
+    key = run.shelf("good").folder.name
+    scores = [(f, pytest.approx(kept.score["score"])) for f, kept in sorted(run.gathered("good").items())]
+    assert seen[key]["roc_auc"] == scores
+    assert seen[f"{key}/fold 2"]["loss"] == [(s, pytest.approx(1 / s)) for s in range(1, 7)]
+    assert len(seen) == 2 + 1 + 3
+    files = sorted(run.root.glob("tensorboard/**/*"))
+    assert show(run, NAMES).startswith("tensorboard: 0 written")
+    assert sorted(run.root.glob("tensorboard/**/*")) == files and scalars(run.root / "tensorboard") == seen
+
+
+def test_tensorboard_shows_what_has_come_since_without_doubling_the_rest(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    run = fitted(made("binary", tmp_path / "run"), ("good",), [0])
+    tracker("tensorboard")(run, NAMES)
+    fitted(run, ("good",))
+    assert tracker("tensorboard")(run, NAMES).startswith("tensorboard: 2 written")  # good, and now a blend
+    points = scalars(run.root / "tensorboard")[run.shelf("good").folder.name]["roc_auc"]
+    assert [step for step, _ in points] == [0, 1, 2]
+
+
+def test_tensorboard_has_the_settings(run: Run) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    tracker("tensorboard")(run, NAMES)
+    found = EventAccumulator(str(run.root / "tensorboard" / run.shelf("good").folder.name))
+    found.Reload()
+    (data,) = (found.summary_metadata["_hparams_/session_start_info"].plugin_data.content,)
+    told = HParamsPluginData.FromString(data).session_start_info.hparams
+    assert told["noise"].number_value == 0.3 and told["log"].bool_value is True
+
+
+@pytest.fixture
+def mlflow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    pytest.importorskip("mlflow")
+    pytest.importorskip("alembic", reason="MLflow's SQLite store needs alembic, which comes with optuna")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tracker("mlflow")
+
+
+def test_mlflow_reads_back_what_the_bank_holds_once(run: Run, mlflow: Any) -> None:
+    from mlflow import MlflowClient
+
+    said = mlflow(run, NAMES)
+    assert said.startswith("mlflow: 3 logged") and "mlflow ui --backend-store-uri sqlite:///" in said
+    client = MlflowClient(tracking_uri=f"sqlite:///{run.root / 'mlflow/mlflow.db'}")
+    (experiment,) = [e for e in client.search_experiments() if e.name == "run"]
+
+    def entries() -> dict[str, Any]:
+        return {entry.info.run_name: entry for entry in client.search_runs([experiment.experiment_id])}
+
+    first = entries()
+    assert set(first) == {"good", "bad", "blend"}
+    good = first["good"]
+    assert good.data.params["noise"] == "0.3" and good.data.tags["kit.key"] == run.shelf("good").folder.name
+    assert good.info.status == "FINISHED"
+
+    def points(name: str) -> list[tuple[int, float]]:
+        return sorted((p.step, p.value) for p in client.get_metric_history(good.info.run_id, name))
+
+    assert points("roc_auc") == [(f, k.score["score"]) for f, k in sorted(run.gathered("good").items())]
+    assert points("fold 0/loss") == [(s, 1 / s) for s in range(1, 7)]
+    kept = {item.path for item in client.list_artifacts(first["blend"].info.run_id)}
+    assert kept == {"report.html", "weights.json", "report.json"}
+
+    assert mlflow(run, NAMES).startswith("mlflow: 0 logged")
+    assert {name: e.info.run_id for name, e in entries().items()} == {n: e.info.run_id for n, e in first.items()}
+    # a run that was cut off before it was whole gets what it lacks, and nothing twice
+    client.set_tag(good.info.run_id, "kit.content", "")
+    assert mlflow(run, NAMES).startswith("mlflow: 1 logged") and len(entries()) == 3
+    assert points("fold 0/loss") == [(s, 1 / s) for s in range(1, 7)]
+
+
+@pytest.mark.parametrize("tool, package", [("mlflow", "mlflow"), ("tensorboard", "tensorboard")])
+def test_an_absent_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, tool: str, package: str) -> None:
+    for name in [name for name in sys.modules if name == package or name.startswith((f"{package}.", "kit.track.to_"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(KitError, match=rf"^to={tool} needs the package {package}: pip install 'kit\[{tool}\]'$"):
+        tracker(tool)
+
+
+def test_an_unknown_tool_is_refused() -> None:
+    with pytest.raises(KitError, match="^to=mlflw: a run can be shown in mlflow or tensorboard; did you mean 'mlflow'"):
+        tracker("mlflw")
+
+
+def test_the_report_is_among_the_files_only_when_it_is_there(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run"))
+    assert [path.name for path in list(shown(run, NAMES))[-1].files] == ["weights.json", "report.json"]
+    write_report(run, NAMES)
+    assert list(shown(run, NAMES))[-1].files[0].name == "report.html"

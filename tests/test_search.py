@@ -1,0 +1,224 @@
+"""Scorers: every candidate gets what the metric says of it, whatever the predictions look like."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kit.ensemble.search import Plain, Scorer, near, scorer_for
+from kit.metrics import (
+    METRICS,
+    Metric,
+    accuracy,
+    f1,
+    log_loss,
+    mae,
+    mcc,
+    mean_roc_auc,
+    quadratic_kappa,
+    r2,
+    rmse,
+    roc_auc,
+)
+from kit.spec import KitError
+
+SHAPES = ["continuous", "tied", "skewed", "signed", "constant", "one far off", "saturated"]
+
+
+def bank(shape: str, members: int, n: int, outputs: int, seed: int) -> np.ndarray:
+    """Predictions (members, n, outputs) between 0 and 1 (between -1 and 1 where signed)."""
+    rng = np.random.default_rng(seed)
+    p = rng.random((members, n, outputs))
+    if shape == "tied":
+        p = np.round(p, 1)
+    elif shape == "skewed":
+        p = np.exp(-25 * p)
+    elif shape == "signed":
+        p = np.round(2 * p - 1, 2)
+    elif shape == "constant":
+        p[:, :, 0] = 0.25
+    elif shape == "one far off":
+        p = np.where(p > 0.98, p, p * 1e-9)
+    elif shape == "saturated":
+        p = np.clip(3 * p - 1, 0, 1)
+    return p
+
+
+def labels_for(metric: Metric, n: int, outputs: int, seed: int, share: float = 0.3) -> np.ndarray:
+    rng = np.random.default_rng(seed + 1)
+    if metric is quadratic_kappa:
+        return rng.integers(0, 4, (n, 1)).astype(float)
+    if metric is rmse:
+        return rng.normal(size=(n, outputs))
+    return (rng.random((n, outputs)) < share).astype(float)
+
+
+def both(metric: Metric, y: np.ndarray, p: np.ndarray) -> tuple[Scorer, Scorer]:
+    quick = scorer_for(metric, y, p, small=0)
+    assert type(quick) is not Plain
+    return quick, Plain(metric, y, p)
+
+
+def same(quick: Scorer, plain: Scorer, current: np.ndarray, keep: float, adds: list[float]) -> None:
+    members = list(range(len(plain.predictions)))
+    a, b = (scorer.scores(current, members, keep, adds) for scorer in (quick, plain))
+    if quick.exact:
+        np.testing.assert_array_equal(a, b)
+    else:
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+        assert all(near(x, z) or np.isnan(x) for x, z in zip(a, b, strict=True))
+
+
+CASES = [
+    (roc_auc, 1),
+    (mean_roc_auc, 3),
+    (log_loss, 1),
+    (log_loss, 3),
+    (rmse, 1),
+    (rmse, 3),
+    (f1, 1),
+    (f1.at(0.3), 3),
+    (accuracy, 2),
+    (quadratic_kappa, 1),
+]
+
+
+@pytest.mark.parametrize(("metric", "outputs"), CASES, ids=lambda v: str(v))
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.sampled_from(SHAPES),
+    n=st.integers(2, 90),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    size=st.integers(0, 4),
+    share=st.sampled_from([0.05, 0.3, 0.9]),
+    seed=st.integers(0, 10_000),
+)
+def test_every_candidate_gets_what_the_metric_says(
+    metric: Metric, outputs: int, shape: str, n: int, dtype: type, size: int, share: float, seed: int
+) -> None:
+    if metric is log_loss and shape == "signed":
+        shape = "tied"
+    p, y = bank(shape, 4, n, outputs, seed).astype(dtype), labels_for(metric, n, outputs, seed, share)
+    if metric is quadratic_kappa:
+        p *= 3
+    current = sum((p[i % 4].astype(float) for i in range(size)), np.zeros((n, outputs)))
+    part = 1 / (size + 1)
+    same(*both(metric, y, p), current, part, [part] * 4)
+
+
+@pytest.mark.parametrize("metric", [log_loss, accuracy, quadratic_kappa], ids=str)
+@pytest.mark.parametrize("shape", ["continuous", "tied", "saturated"])
+def test_classes(metric: Metric, shape: str) -> None:
+    for seed in range(10):
+        p, y = bank(shape, 4, 70, 4, seed), np.random.default_rng(seed).integers(0, 4, (70, 1)).astype(float)
+        same(*both(metric, y, p), p[0] + p[3], 1 / 3, [1 / 3] * 4)
+
+
+def test_soft_labels() -> None:
+    p, y = bank("saturated", 4, 70, 2, 0), np.random.default_rng(1).random((70, 2))
+    for metric in (log_loss, mean_roc_auc, f1, accuracy):
+        same(*both(metric, y, p), p[0] + p[1], 1 / 3, [1 / 3] * 4)
+
+
+@pytest.mark.parametrize(("metric", "outputs"), CASES, ids=lambda v: str(v))
+def test_weights_of_a_grid_also_negative_ones(metric: Metric, outputs: int) -> None:
+    p, y = bank("continuous", 4, 80, outputs, 3), labels_for(metric, 80, outputs, 3)
+    clip = metric is log_loss
+    quick, plain = scorer_for(metric, y, p, clip, small=0), Plain(metric, y, p, clip)
+    current = p.mean(axis=0)
+    same(quick, plain, current, np.nan, [-0.5, -0.1, 0.2, 0.4])
+    assert plain.scores(current, [1], np.nan, [-0.5])[0] == (
+        metric(y, (1.5 * current - 0.5 * p[1]).clip(0, 1) if clip else 1.5 * current - 0.5 * p[1])
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.5, 0.95])
+def test_many_rows_fill_many_bins_and_blocks(shape: str, share: float) -> None:
+    for metric in (mean_roc_auc, rmse, f1) if shape == "signed" else (mean_roc_auc, log_loss, rmse, f1):
+        n = 30_011  # no multiple of any block
+        p = bank(shape, 2, n, 2, 5).astype(np.float32)
+        y = (np.random.default_rng(0).random((n, 2)) < share).astype(float)
+        same(*both(metric, y, p), p[0].astype(float), 0.5, [0.5, 0.5])
+
+
+def test_auc_where_all_predictions_crowd_into_one_bin() -> None:
+    rng = np.random.default_rng(0)
+    p = 0.5 + np.round(rng.random((3, 5000, 1)), 3) * 1e-9
+    p[:, 0], p[:, 1] = -1e80, 1e80  # a bin of equal width holds all others
+    y = (rng.random((5000, 1)) < 0.4).astype(float)
+    same(*both(roc_auc, y, p), np.zeros((5000, 1)), 1, [1] * 3)
+    p[:, 0], p[:, 1] = 1e-300, 1e80  # so does a bin of bits
+    y[:2] = 1
+    same(*both(roc_auc, y, p), np.zeros((5000, 1)), 1, [1] * 3)
+    p[:] = np.array([0.0, -0.0])[rng.integers(0, 2, p.shape)]
+    same(*both(roc_auc, y, p), np.zeros((5000, 1)), 1, [1] * 3)
+    assert both(roc_auc, y, p)[0].scores(np.zeros((5000, 1)), [0], 1, [1])[0] == 0.5
+
+
+def test_auc_skips_columns_of_one_class_and_is_nan_where_there_is_no_other() -> None:
+    p, y = bank("continuous", 3, 50, 3, 0), labels_for(mean_roc_auc, 50, 3, 0)
+    y[:, 1] = 1
+    same(*both(mean_roc_auc, y, p), p[0], 0.5, [0.5] * 3)
+    y[:] = 0
+    assert np.isnan(both(mean_roc_auc, y, p)[0].scores(p[0], [0, 1], 0.5, [0.5, 0.5])).all()
+    assert np.isnan(both(quadratic_kappa, y[:, :1] + 2, p[:, :, :1])[0].scores(p[0, :, :1], [0], 0.5, [0.5])).all()
+
+
+def test_a_strided_and_a_mapped_bank_give_the_same(tmp_path: Path) -> None:
+    p = bank("continuous", 3, 500, 4, 0).astype(np.float32)
+    np.save(tmp_path / "bank.npy", p)
+    mapped = np.load(tmp_path / "bank.npy", mmap_mode="r")
+    for metric in (mean_roc_auc, log_loss, rmse, f1):
+        y = labels_for(mean_roc_auc, 500, 4, 0)
+        whole = scorer_for(metric, y, p, small=0)
+        scores = whole.scores(p[0].astype(float), [0, 1, 2], 0.5, [0.5] * 3)
+        again = scorer_for(metric, y, mapped, small=0)
+        assert (again.scores(p[0].astype(float), [0, 1, 2], 0.5, [0.5] * 3) == scores).all()
+        assert np.shares_memory(again.predictions, mapped)
+        part, rest = p[:, ::2, 1:3], y[::2, 1:3]
+        same(*both(metric, rest, part), part[0].astype(float), 0.5, [0.5] * 3)
+
+
+def test_other_metrics_are_asked_plainly() -> None:
+    p, y = bank("continuous", 3, 50, 1, 0), labels_for(f1, 50, 1, 0)
+    mine = Metric("mine", lambda y, p: float(np.abs(y - p).max()), False, "value")
+    for metric in (mine, mae, mcc, r2):
+        scorer = scorer_for(metric, y, p, small=0)
+        assert type(scorer) is Plain
+        blend = 0.5 * p[0] + 0.5 * p[2]
+        assert scorer.scores(p[0], [2], 0.5, [0.5])[0] == metric(y, blend)
+    assert len(METRICS) == 10  # a new one: is there a quick way?
+
+
+def test_what_the_kernels_do_not_bear_is_left_to_the_metric() -> None:
+    p, y = bank("continuous", 3, 50, 1, 0), labels_for(f1, 50, 1, 0)
+    assert type(scorer_for(rmse, y, p * 1e200, small=0)) is Plain
+    assert type(scorer_for(quadratic_kappa, y, p * 1e9, small=0)) is Plain
+    with pytest.raises(KitError, match="log_loss: predictions must be probabilities; they run from"):
+        scorer_for(log_loss, y, p + 1, small=0)
+    p[2] += 1
+    with pytest.raises(KitError, match="log_loss: predictions must be probabilities; they run from"):
+        scorer_for(log_loss, y, p, small=0).scores(0 * p[0], [0, 1, 2], 1, [1] * 3)
+    with pytest.raises(KitError, match="log_loss: predictions must be probabilities; they run from"):
+        scorer_for(log_loss, y, p, clip=True, small=0)
+    with pytest.raises(KitError, match="rmse: labels have 2 columns but predictions have 1"):
+        scorer_for(rmse, np.zeros((50, 2)), p, small=0)
+
+
+def test_kernels_compile_where_no_folder_takes_their_code() -> None:
+    from kit.ensemble.search.compiled import compiled
+
+    room: dict[str, Any] = {}
+    exec("def double(x):\n    return 2 * x", room)  # of no file: numba finds no place to keep its code
+    assert compiled(room["double"])(21) == 42
+
+
+def test_the_search_is_light_until_it_judges() -> None:
+    heavy = "import sys, kit.ensemble; print(sorted({'numba', 'sklearn', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,151 @@
+"""Tiny members for tests of tuning: their scores are known functions of their settings."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kit.run import Brief, Run
+
+RECIPE = '''
+"""Members whose scores are planted."""
+
+import os
+import signal
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from kit.data import Rows, Task
+from kit.ensemble import Blend, Mean
+from kit.files import read_json, write_json
+from kit.folds import Folds, KFold
+from kit.member import Member, Predictor
+from kit.members import Perceptron
+from kit.metrics import rmse
+from kit.recipe import Recipe
+from kit.train import Stage
+from kit.tune import choice, log_float, number
+
+
+class Off(Predictor):
+    """Misses every value by the same, or by chance."""
+
+    def __init__(self, by, key=None):
+        self.by, self.key = by, key
+
+    def predict(self, rows):
+        x = rows.frame["x"].to_numpy()
+        if self.key is None:
+            return x[:, None] + self.by
+        chance = [np.random.default_rng([zlib.crc32(self.key.encode()), zlib.crc32(v.tobytes())]).normal() for v in x]
+        return (x + self.by * np.array(chance))[:, None]
+
+    def save(self, folder):
+        write_json(folder / "off.json", [self.by, self.key])
+
+    @classmethod
+    def load(cls, folder):
+        return cls(*read_json(folder / "off.json"))
+
+
+def count(*facts):
+    with open(os.environ.get("FITS", os.devnull), "a") as file:
+        file.write(" ".join(map(str, facts)) + "\\n")
+    with open(os.environ.get("FITS", os.devnull)) as file:
+        return len(file.readlines())
+
+
+class Bowl(Member):
+    """Its RMSE is a quadratic of a and log b, least at a = 0.3, b = 0.1, kind = y."""
+
+    a: float = Field(0.0, ge=-1, le=1)
+    b: float = Field(1e-3, gt=0)
+    kind: str = Field("x", pattern="^[xyz]$")
+
+    def fit(self, train: Rows, valid: Rows, work: Path) -> Off:
+        n = count(self.a, self.b, self.kind, valid.at.min(), self.seed, os.getpid())
+        if os.environ.get("STOP_AT") == str(n):
+            raise KeyboardInterrupt
+        if os.environ.get("SLEEP_AT") == str(n):
+            (work / "asleep").touch()
+            time.sleep(60)
+        time.sleep(float(os.environ.get("SLOW", "0")))
+        if self.kind == "z":
+            raise RuntimeError("z is ill")
+        return Off((self.a - 0.3) ** 2 + (np.log10(self.b) + 1) ** 2 / 4 + 0.05 * (self.kind != "y"))
+
+
+class Noise(Member):
+    """Its settings change chance alone."""
+
+    a: float = Field(0.0)
+
+    def fit(self, train: Rows, valid: Rows, work: Path) -> Off:
+        return Off(1.0, f"{self.a} {self.seed}")
+
+
+class Uneven(Member):
+    """The fold with row 0 is far easier than the others."""
+
+    a: float = Field(0.5)
+
+    def fit(self, train: Rows, valid: Rows, work: Path) -> Off:
+        count(self.a)
+        return Off(self.a * (0.01 if 0 in valid.at else 1) + (0 if 0 in valid.at else 1))
+
+
+class Bowls(Recipe):
+    task = Task(name="bowls", kind="regression", targets=("y",), inputs=("x",), metric=rmse)
+    presets = {"near": ["bowl.a=0.25", "noise.a=2"]}
+    tune = {
+        "bowl.a": number(-1, 1), "bowl.b": log_float(1e-4, 1), "bowl.kind": choice("x", "y"),
+        "noise.a": number(0, 1), "uneven.a": number(0, 1), "net.lr": log_float(1e-7, 0.1),
+    }
+    folds: Folds = KFold(n=3)
+    bowl: Bowl = Bowl()
+    noise: Noise = Noise()
+    uneven: Uneven = Uneven()
+    net: Perceptron = Perceptron(hidden=(4,), stop="inner", inner=0.2, stage=Stage(epochs=8, lr=0.02, precision="fp32"))
+    blend: Blend = Mean()
+'''
+
+
+def write_rows(folder: Path, n: int = 60, n_test: int = 6) -> None:
+    """y is x, so that a member that adds something to x misses by that."""
+    x = np.random.default_rng(3).normal(size=n + n_test).round(6)
+    frame = pd.DataFrame({"id": range(len(x)), "x": x, "y": x})
+    folder.mkdir(parents=True)
+    frame[:n].to_csv(folder / "train.csv", index=False)
+    frame[n:].drop(columns="y").to_csv(folder / "test.csv", index=False)
+    frame[n:][["id"]].assign(y=0.0).to_csv(folder / "sample_submission.csv", index=False)
+
+
+class Bench:
+    """The recipe above as a module of this process, and runs of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        (folder / "bowls_recipe.py").write_text(RECIPE)
+        write_rows(folder / "data")
+        sys.path.insert(0, str(folder))
+        self.cls: Any = importlib.import_module("bowls_recipe").Bowls
+        self.table = self.cls().load(folder / "data")
+
+    def close(self) -> None:
+        sys.path.remove(str(self.folder))
+        del sys.modules["bowls_recipe"]
+
+    def run(self, root: Path, *settings: str) -> Run:
+        return Run(self.cls().override(*settings), self.table, root / "run")
+
+    def brief(self, root: Path, *settings: str, threads: int = 2) -> Brief:
+        """Names of the same run for other processes."""
+        return Brief("bowls_recipe:Bowls", settings, self.folder / "data", root / "run", root / "cache", None, threads)
