@@ -3,6 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,10 @@ class Folds(Spec):
         if not len(train):
             raise KitError(f"fold {fold} has no rows to train on")
         return train, np.flatnonzero(plan == fold)
+
+    def beside_plan(self) -> dict[str, Any]:
+        """What decides, beside the plan, which rows a fold learns from; ready for JSON."""
+        return {}
 
     def _trained(self, plan: np.ndarray, fold: int, frame: pd.DataFrame | None) -> np.ndarray:
         return plan != fold
@@ -175,6 +180,9 @@ class Timed(Folds):
         plan = (np.searchsorted(cuts, at, side="right") - 1).astype(np.int16)
         self.split(plan, 0, frame)  # the first block has the least past: the gap may swallow it
         return plan
+
+    def beside_plan(self) -> dict[str, Any]:
+        return {"gap": self.gap}
 
     def _trained(self, plan: np.ndarray, fold: int, frame: pd.DataFrame | None) -> np.ndarray:
         """Rows earlier than the first of the judged block less the gap."""

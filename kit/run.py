@@ -120,6 +120,7 @@ class Run:
             "task": task,
             "plan": plan_digest(self.plan),
             "data": self.table.digest,
+            **self.recipe.folds.beside_plan(),
             **({} if self.fewer is None else {"fewer": self.fewer}),
         }
         return Shelf.of(self.root, name.partition("@")[0], identity)  # boost@7, a trial of boost, lies with boost's

@@ -15,7 +15,7 @@ import kit.bank
 from kit.bank import Shelf
 from kit.data import Task
 from kit.files import lock
-from kit.folds import KFold
+from kit.folds import KFold, Timed
 from kit.members import Boost, Encoder
 from kit.metrics import rmse, roc_auc
 from kit.recipe import Recipe
@@ -180,7 +180,8 @@ def key(name: str = "encoder", *settings: str, rows: Table | None = None, recipe
 def test_the_key_changes_with_what_changes_predictions() -> None:
     keys = [key(), key("boost"), key("encoder", "encoder.lr=5e-5"), key("encoder", "encoder.seed=1"), key("encoder", "folds.n=3"),
             key("encoder", "folds.seed=1"), key(rows=table(x=range(1, 9))), key(rows=table(y=[1, 0] * 4)),
-            key("encoder", recipe=Two(folds=KFold(n=2)))]  # fmt: skip
+            key("encoder", recipe=Two(folds=KFold(n=2))),
+            *(key("encoder", recipe=Two(folds=Timed(time="x", n=2, gap=gap))) for gap in (0, 1))]  # fmt: skip
     assert len(set(keys)) == len(keys)
 
 
