@@ -1,9 +1,9 @@
-"""Networks from scratch, joined networks and views at test time on Toxic comments: mean column AUC out of fold.
+"""Networks of words, joined networks and views at test time on Toxic comments: mean column AUC out of fold.
 
-    KIT_DATA=data python benchmarks/toxic_networks.py [--only cnn,gru] [--sample 8000] [--runs runs]
+    KIT_DATA=data python benchmarks/toxic_networks.py [--only cnn,gru] [--views cnn] [--sample 8000] [--runs runs]
 
-Each member is compared with its plainer twin on the same folds and rows, with a bootstrap interval. Folds that are in the
-run folder are not fitted again.
+What is compared stands on the same folds and rows, with an interval of the paired bootstrap. Folds that lie in the run
+folder are not fitted again. Views are asked of the fitted models, so they cost predictions alone.
 """
 
 import argparse
@@ -11,36 +11,52 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from competitions.toxic.recipe import Toxic
 from kit.augment import AEDA
 from kit.blending import out_of_fold
 from kit.cv import fit_missing, todo
 from kit.intervals import bootstrap, paired
 from kit.members import Concat, Encoder, TextNet, Views
+from kit.members.fitted import NetworkPredictor
 from kit.members.nets import RNN, TextCNN
+from kit.members.views import ViewsPredictor
 from kit.recipe import find_data
 from kit.run import Run
 from kit.text.vectors import FastText
 from kit.threads import threads, use_threads
 from kit.tta import Augmented, Window
 
-CNN, GRU = (TextNet(net=net, vectors=FastText()) for net in (TextCNN(), RNN(kind="gru")))
-TWINS = {"joined": "minilm", "windows": "cnn", "edits": "cnn"}  # what a member is compared with
+GRU = TextNet(net=RNN(kind="gru"), vectors=FastText())
+VIEWS = {
+    "and its last 90 words": (Window(place="tail", size=90),),
+    "and two edits by AEDA": (Augmented(augment=AEDA(), count=2),),
+}
 
 
 class ToxicNetworks(Toxic):
     """The recipe with networks of words beside its members."""
 
-    cnn: TextNet = CNN
+    cnn: TextNet = TextNet(net=TextCNN(), vectors=FastText())
     gru: TextNet = GRU
     joined: Concat = Concat(a=Encoder(), b=GRU, rates=(1, 10))
-    windows: Views = Views(member=CNN, views=(Window(place="head"), Window(place="tail")))
-    edits: Views = Views(member=CNN, views=(Augmented(augment=AEDA(), count=2),))
+
+
+def seen_by(run: Run, name: str, spec: Views) -> np.ndarray:
+    """(n, outputs) out-of-fold predictions of a finished network with views."""
+    whole = np.full((len(run.plan), run.table.task.outputs), np.nan)
+    for fold in run.folds:
+        valid = run.split(fold)[1]
+        fitted = NetworkPredictor.load(run.shelf(name).folder / f"fold{fold}" / "model")
+        whole[valid] = ViewsPredictor(spec, fitted).predict(run.table.rows(valid))
+    return whole
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", default="cnn,gru,windows,edits,minilm,joined", help="members, with commas between")
+    parser.add_argument("--only", default="cnn,gru,minilm,joined", help="members, with commas between")
+    parser.add_argument("--views", default="cnn", help="of these, views too; none: leave them out")
     parser.add_argument("--sample", type=int, help="train rows; all by default")
     parser.add_argument("--runs", default=os.environ.get("KIT_RUNS", "runs"), help="folder of the runs")
     args = parser.parse_args()
@@ -53,22 +69,25 @@ def main() -> None:
     if args.sample:
         table = table.subset(args.sample)
     run = Run(recipe, table, Path(args.runs) / (f"toxic-{args.sample}-rows" if args.sample else "toxic"))
-    names, y, found = list(recipe.chosen(args.only)), run.table.y, {}
-    print("| member | AUC out of fold [95 %] | against | difference [95 %] | fit, s |\n|---|---|---|---|---|")
-    for name in names:
+    metric, y = table.task.metric, table.y
+    found: dict[str, np.ndarray] = {}
+    print("| member | AUC out of fold [95 %] | difference [95 %] | to | fit, s |\n|---|---|---|---|---|")
+
+    def tell(name: str, p: np.ndarray, twin: str, seconds: str) -> None:
+        gain = str(paired(metric, y, p, found[twin])) if twin in found else ""
+        print(f"| {name} | {bootstrap(metric, y, p)} | {gain} | {twin if gain else ''} | {seconds} |", flush=True)
+
+    for name in recipe.chosen(args.only):
         fit_missing(run, todo(run, [name], run.folds).missing)
         folds = run.gathered(name)
         if len(folds) < len(run.folds):
             sys.exit(f"{name}: a fold failed, see error.txt below {run.shelf(name).folder}")
-        p = found[name] = out_of_fold(run, folds)
-        alone, twin = bootstrap(table.task.metric, y, p), TWINS.get(name, "")
-        more = ""
-        if twin in found:
-            d = paired(table.task.metric, y, p, found[twin])
-            more = f"{d.value:+.5f} [{d.low:+.5f}, {d.high:+.5f}]"
-        seconds = sum(fold.score["seconds"]["fit"] for fold in folds.values())
-        score = f"{alone.value:.5f} [{alone.low:.5f}, {alone.high:.5f}]"
-        print(f"| `{name}` | {score} | {twin if more else ''} | {more} | {seconds:.0f} |", flush=True)
+        found[name] = out_of_fold(run, folds)
+        fitting = sum(fold.score["seconds"]["fit"] for fold in folds.values())
+        tell(f"`{name}`", found[name], "minilm" if name == "joined" else "", f"{fitting:.0f}")
+        for title, views in VIEWS.items() if name in args.views.split(",") else ():
+            spec = Views(member=recipe.members[name], views=views)
+            tell(f"`{name}` {title}", seen_by(run, name, spec), name, "")
 
 
 if __name__ == "__main__":
