@@ -191,6 +191,16 @@ def test_calibration_error_against_scikit_learns_bins() -> None:
     assert even.tolist() == [200] * 10
 
 
+def test_reliability_by_hand() -> None:
+    y, p = np.array([0, 1, 1, 1, 0, 1.0]), np.array([0.05, 0.05, 0.95, 1.0, 0.5, 0.55])
+    said, seen, count = reliability(y, p, bins=10)
+    np.testing.assert_allclose(said, [0.05, 0.525, 0.975])
+    np.testing.assert_allclose(seen, [0.5, 0.5, 1.0])
+    assert count.tolist() == [2, 2, 2]
+    values = reliability(10 * y, 100 * p - 50, bins=3, by="count")
+    assert values[2].sum() == 6 and (np.diff(values[0]) > 0).all()
+
+
 def test_calibration_error_by_hand() -> None:
     assert calibration_error(
         np.array([[1], [0], [1], [1]]), np.array([[0.8], [0.8], [0.9], [0.1]]), bins=4

@@ -9,7 +9,7 @@ from reporting import fitted, made
 from sklearn.metrics import auc, confusion_matrix, log_loss, precision_recall_curve
 
 from kit.report import drift, ranking
-from kit.report.calibration import calibration_error, reliability, wilson
+from kit.report.calibration import wilson
 from kit.report.confusion import confusion
 from kit.report.errors import correlations, residuals
 from kit.report.facts import Facts
@@ -37,22 +37,6 @@ def test_residuals_of_classes_are_of_the_true_ones_indicator(tmp_path: Path) -> 
     for row in (0, 5):
         truth = [float(c == facts.y[row, 0]) for c in range(3)]
         np.testing.assert_allclose(errors[row], truth - p[row])
-
-
-def test_reliability_and_calibration_error_by_hand() -> None:
-    y = np.array([0, 1, 1, 1, 0, 1.0])
-    p = np.array([0.05, 0.05, 0.95, 1.0, 0.5, 0.55])
-    said, seen, count = reliability(y, p, np.linspace(0, 1, 11))
-    np.testing.assert_allclose(said, [0.05, 0.525, 0.975])
-    np.testing.assert_allclose(seen, [0.5, 0.5, 1.0])
-    assert count.tolist() == [2, 2, 2]
-    assert calibration_error(y, p) == pytest.approx((0.45 + 0.025 + 0.025) / 3)
-
-
-def test_what_is_calibrated_has_a_small_error() -> None:
-    p = RNG.random(40_000)
-    y = (RNG.random(40_000) < p).astype(float)
-    assert calibration_error(y, p) < 0.01 < 0.2 < calibration_error(y, p**4)
 
 
 def test_wilsons_interval() -> None:

@@ -147,6 +147,33 @@ def test_many_rows_fill_many_bins_and_blocks(shape: str, share: float) -> None:
         same(*both(metric, y, p), p[0].astype(float), 0.5, [0.5, 0.5])
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(2, 60),
+    outputs=st.integers(1, 3),
+    offset=st.sampled_from([0.0, 1.0, 1e4]),
+    noise=st.sampled_from([1.0, 1e-3, 1e-9]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 10_000),
+)
+def test_squares_of_known_parts_are_those_of_the_rows(
+    n: int, outputs: int, offset: float, noise: float, dtype: type, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    y, error = rng.normal(offset, 1, (n, outputs)), rng.normal(0, noise, (3, n, outputs))
+    p = np.stack([y + error[0], y - error[0], y + error[1], y + error[2] + 1]).astype(dtype)  # two cancel each other
+    quick, plain = both(rmse, y, p)
+    for counts in ([0, 0, 0, 0], [1, 0, 0, 0], [2, 1, 0, 3]):
+        parts, size = np.array(counts), sum(counts) + 1
+        current = sum((c * m.astype(float) for c, m in zip(counts, p, strict=True)), np.zeros((n, outputs)))
+        known = quick.scores(current, [0, 1, 2, 3], 1 / size, [1 / size] * 4, parts)
+        np.testing.assert_allclose(known, plain.scores(current, [0, 1, 2, 3], 1 / size, [1 / size] * 4), 1e-12, 1e-14)
+    shares = np.array([1.3, 0, -0.3, 0])
+    current = 1.3 * p[0].astype(float) - 0.3 * p[2].astype(float)
+    known = quick.scores(current, [1, 1, 3], np.nan, [-0.5, 0.4, 0.1], shares)
+    np.testing.assert_allclose(known, plain.scores(current, [1, 1, 3], np.nan, [-0.5, 0.4, 0.1]), 1e-12, 1e-14)
+
+
 def test_auc_where_all_predictions_crowd_into_one_bin() -> None:
     rng = np.random.default_rng(0)
     p = 0.5 + np.round(rng.random((3, 5000, 1)), 3) * 1e-9

@@ -145,11 +145,11 @@ class Vector(Calibration):
 def reliability(
     y: np.ndarray, p: np.ndarray, bins: int = 15, by: Literal["width", "count"] = "width"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a column of probabilities says against what came true, for the picture of a calibration.
+    """What a column of predictions says against what came true, for the picture of a calibration.
 
     Args:
-        y: (n,) labels from 0 to 1.
-        p: (n,) probabilities.
+        y: (n,) labels.
+        p: (n,) probabilities; values too with by=count.
         by: bins of equal width, or of equally many rows, which tell more where yeses are rare.
 
     Returns:

@@ -79,7 +79,8 @@ class _Judge:
         keys = _with_each(chosen, candidates)
         new = [(key, i) for key, i in zip(keys, candidates, strict=True) if key not in self.found]
         part = 1 / (len(chosen) + 1)
-        scores = self.scorer.scores(total, [i for _, i in new], part, [part] * len(new))
+        parts = np.bincount(np.array(chosen, dtype=int), minlength=len(self.scorer.predictions))
+        scores = self.scorer.scores(total, [i for _, i in new], part, [part] * len(new), parts)
         for (key, _), score in zip(new, scores.tolist(), strict=True):
             self._learn(key, score, self.scorer.exact)
         top = max(self.found[key] for key in keys)

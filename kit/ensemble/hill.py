@@ -52,7 +52,7 @@ class HillClimb(Blend):
     def _climb(self, scorer: Scorer) -> np.ndarray:
         members = len(scorer.predictions)
         current = np.zeros(scorer.predictions.shape[1:])
-        values = _values(scorer, current, list(range(members)), [1.0] * members)
+        values = _values(scorer, current, np.zeros(members), list(range(members)), [1.0] * members)
         order = np.argsort(-values, kind="stable").tolist()  # the better member first, of equals the earlier
         top, pool = float(values[order[0]]), order[1:] if not self.again else order
         shares = np.eye(members)[order[0]]
@@ -62,7 +62,7 @@ class HillClimb(Blend):
                 break
             steps = self.steps().tolist()
             candidates, adds = [i for i in pool for _ in steps], steps * len(pool)
-            values = _values(scorer, current, candidates, adds)
+            values = _values(scorer, current, shares, candidates, adds)
             best = int(values.argmax())
             if not values[best] - top > self.tolerance:
                 break
@@ -76,9 +76,11 @@ class HillClimb(Blend):
         return shares / shares.sum()
 
 
-def _values(scorer: Scorer, current: np.ndarray, members: list[int], adds: list[float]) -> np.ndarray:
+def _values(
+    scorer: Scorer, current: np.ndarray, shares: np.ndarray, members: list[int], adds: list[float]
+) -> np.ndarray:
     """Values, greater is better, of `(1 - add) * current + add * member`; the best of them by the metric itself."""
-    scores = scorer.scores(current, members, math.nan, adds)
+    scores = scorer.scores(current, members, math.nan, adds, shares)
     if np.isnan(scores).any():
         name = scorer.metric.name
         raise KitError(f"HillClimb: {name} cannot judge these rows, such as where all labels are equal")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kit.ensemble.calibration import calibration_error, reliability
 from kit.report.facts import BLEND, Facts
 from kit.report.html import Cell, group, number, paragraph, table
 from kit.report.pictures import Pictures
@@ -15,27 +16,6 @@ if TYPE_CHECKING:
 BINS = 10
 FEWEST = 5  # rows of a bin that is drawn
 LINES = 8
-
-
-def reliability(y: np.ndarray, p: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean prediction, mean label and rows of each bin that has any.
-
-    Args:
-        y: (n,) labels.
-        p: (n,) predictions.
-        edges: rising bounds; what lies outside belongs to the first or the last bin.
-    """
-    bins = np.searchsorted(edges[1:-1], p, side="right")
-    count = np.bincount(bins, minlength=len(edges) - 1)
-    said, seen = (np.bincount(bins, v, minlength=len(edges) - 1)[count > 0] for v in (p, y))
-    count = count[count > 0]
-    return said / count, seen / count, count
-
-
-def calibration_error(y: np.ndarray, p: np.ndarray) -> float:
-    """Expected calibration error (Naeini et al. 2015): mean gap of a bin between what is said and seen, by its rows."""
-    said, seen, count = reliability(y, p, np.linspace(0, 1, BINS + 1))
-    return float((np.abs(said - seen) * count).sum() / count.sum())
 
 
 def body(facts: Facts, pictures: Pictures) -> str:
@@ -67,7 +47,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
     rows: list[list[Cell]] = []
     for name, columns in told.items():
         for column, (y, p) in columns.items():
-            numbers = (p.mean(), y.mean(), calibration_error(y, p), ((y - p) ** 2).mean())
+            numbers = (p.mean(), y.mean(), calibration_error(y, p, BINS), ((y - p) ** 2).mean())
             rows.append([f"{column} · {name}", *(number(float(value)) for value in numbers)])
     caption = (
         "Calibration error: mean gap between what is said and seen, weighted by rows; Brier score: mean squared error."
@@ -93,8 +73,7 @@ def _paint(
     axes: "Axes", lines: dict[str, tuple[np.ndarray, np.ndarray]], pictures: Pictures, several: bool, values: bool
 ) -> None:
     for index, (name, (y, p)) in enumerate(lines.items()):
-        edges = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1))) if values else np.linspace(0, 1, BINS + 1)
-        said, seen, count = reliability(y, p, edges if len(edges) > 1 else np.array([p.min(), p.max()]))
+        said, seen, count = reliability(y, p, BINS, by="count" if values else "width")
         many = count >= FEWEST
         color = pictures.color(index) if several else pictures.color(name)
         axes.plot(said[many], seen[many], "o-", color=color, label=name, markersize=3.5, linewidth=1.3)

@@ -42,15 +42,29 @@ class Scorer(ABC):
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
         """The score of one candidate; called from several threads at once."""
 
-    def scores(self, current: np.ndarray, members: Sequence[int], keep: float, adds: Sequence[float]) -> np.ndarray:
+    def scores(
+        self,
+        current: np.ndarray,
+        members: Sequence[int],
+        keep: float,
+        adds: Sequence[float],
+        parts: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Scores (candidates,) of `keep * current + add * predictions[member]`, one `adds` a candidate.
 
         Args:
             current: (n, outputs) float64.
             keep: what current is multiplied by; `nan` stands for 1 - add.
+            parts: (members,) how much of each member `current` is made of. Scorers that know what members come to
+                together (`Squares`) need not look at the rows then.
         """
+        return self.asked(current, members, [1 - add if math.isnan(keep) else keep for add in adds], adds)
+
+    def asked(
+        self, current: np.ndarray, members: Sequence[int], keeps: Sequence[float], adds: Sequence[float]
+    ) -> np.ndarray:
+        """The `score` of each candidate, from threads."""
         prepared = self.prepare(current)
-        keeps = [1 - add if math.isnan(keep) else keep for add in adds]
         with ThreadPoolExecutor(threads()) as pool:
             return np.array(list(pool.map(self.score, repeat(prepared), members, keeps, adds)))
 
@@ -75,7 +89,14 @@ class Plain(Scorer):
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
         return self.plain(current, member, keep, add)
 
-    def scores(self, current: np.ndarray, members: Sequence[int], keep: float, adds: Sequence[float]) -> np.ndarray:
+    def scores(
+        self,
+        current: np.ndarray,
+        members: Sequence[int],
+        keep: float,
+        adds: Sequence[float],
+        parts: np.ndarray | None = None,
+    ) -> np.ndarray:
         # one after another: a metric of the user need not bear threads
         pairs = zip(members, adds, strict=True)
         return np.array([self.score(current, m, 1 - a if math.isnan(keep) else keep, a) for m, a in pairs])
