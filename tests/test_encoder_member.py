@@ -316,3 +316,19 @@ def test_of_an_encoder_decoder_the_encoder_is_taken(kind: str, bert: Path, tmp_p
     (tmp_path / "model").mkdir()
     fitted.save(tmp_path / "model")
     np.testing.assert_array_equal(NetworkPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
+
+
+def test_a_batch_too_large_to_predict_is_cut(fitted: NetworkPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, forward, most = rows_of(), fitted.net.forward, 3
+    expected = fitted.predict(rows)
+
+    def hungry(**inputs: torch.Tensor) -> torch.Tensor:
+        if len(inputs["input_ids"]) > most:
+            raise torch.cuda.OutOfMemoryError("too large")
+        return forward(**inputs)
+
+    monkeypatch.setattr(fitted.net, "forward", hungry)
+    np.testing.assert_allclose(fitted.predict(rows), expected, rtol=1e-5)
+    most = 0
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        fitted.predict(rows)

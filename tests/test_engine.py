@@ -2,8 +2,9 @@
 
 import contextlib
 import itertools
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kit.layers.mixout import apply_mixout, apply_weight_noise
+from kit.layers.spectral import SpectralPenalty, spectral_norm
 from kit.losses import BCE, Asymmetric, Flooding, Focal, SoftF1
 from kit.spec import KitError
 from kit.train import (
@@ -23,19 +26,20 @@ from kit.train import (
     SWA,
     VAT,
     Adam,
-    Constant,
     CosineRestarts,
-    Each,
     EmbeddingMixup,
     FreeLB,
     GaussianNoise,
+    GradientPenalty,
     Lamb,
-    Linear,
+    Lars,
     Lookahead,
     NEFTune,
     OneCycle,
+    Penalised,
     Plateau,
     Point,
+    RAdam,
     RDrop,
     SlantedTriangular,
     Snapshots,
@@ -143,37 +147,119 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "swa": {"average": SWA(since=0.4)},
     "steps": {"steps": 8},
 }
+MORE: dict[str, dict[str, Any]] = {  # each beside a few others only
+    "sgd": {"optimizer": SGD()},
+    "radam": {"optimizer": RAdam()},
+    "lars": {"optimizer": Lars(trust=0.1)},
+    "plateau": {"schedule": Plateau(patience=0)},
+    "snapshots": {"schedule": CosineRestarts(cycles=2), "average": Snapshots(cycles=2)},
+    "only_head": {"only_head": True},
+    "rdrop": {"rdrop": 1.0},
+    "penalty": {"perturb": GradientPenalty()},
+    "mixout": {},
+    "weight_noise": {},
+    "spectral_norm": {},
+    "spectral_penalty": {},
+}
+EVERY = TECHNIQUES | MORE
 
 
-def fit_together(first: str, second: str) -> bool:
-    return not TECHNIQUES[first].keys() & TECHNIQUES[second].keys() and {first, second} != {"lamb", "gradual"}
+def combined(names: Sequence[str]) -> Stage | None:
+    """A stage of all these techniques, where they go together."""
+    settings = [EVERY[name] for name in names]
+    if len({key for one in settings for key in one}) < sum(map(len, settings)):
+        return None
+    try:
+        return Stage(
+            **{"lr": 0.02, "epochs": 3, "precision": "fp32"} | dict(itertools.chain(*(s.items() for s in settings)))
+        )
+    except KitError:
+        return None
 
 
-PAIRS = [pair for pair in itertools.combinations(TECHNIQUES, 2) if fit_together(*pair)]
+def run_of(
+    names: Sequence[str], fail_at: int | None = None, work: Path | None = None
+) -> tuple[Net, list[float], list[dict[str, Tensor]]]:
+    """A run of techniques, interrupted at the n-th batch if told to."""
+    stage, net = combined(names), Net()
+    assert stage is not None
+    torch.manual_seed(7)
+    objective: Any = Supervised((stage.loss or BCE()).rows("multilabel"))
+    if stage.rdrop:
+        objective = RDrop(objective, stage.rdrop)
+    if "mixout" in names:
+        apply_mixout(net, 0.3)
+    if "weight_noise" in names:
+        apply_weight_noise(net, 0.1)
+    if "spectral_norm" in names:
+        spectral_norm(net)
+    if "spectral_penalty" in names:
+        objective = Penalised(objective, SpectralPenalty(net), 0.1)
+    judge = (lambda net: net.head.weight.sum().item()) if "plateau" in names else None
+    with Point(net, net.embed) as point:
+        judged = train(
+            net, objective, Cut(fail_at), stage.for_train(), work, net.depth, point, judge=judge, save_every=0
+        )  # fmt: skip
+    return net, judged.scores, judged.snapshots
 
 
-@pytest.mark.parametrize("first, second", PAIRS, ids=["+".join(pair) for pair in PAIRS])
-def test_a_killed_run_of_two_techniques_ends_in_the_same_bits(first: str, second: str, tmp_path: Path) -> None:
-    stage = Stage(**{"lr": 0.02, "epochs": 3, "precision": "fp32", **TECHNIQUES[first], **TECHNIQUES[second]})
-    goal = {"objective": Supervised((stage.loss or BCE()).rows("multilabel"))}
-    whole, *_ = trained(stage, **goal)
+def assert_same_run(one: tuple[Net, list[float], list[Any]], other: tuple[Net, list[float], list[Any]]) -> None:
+    assert same(one[0], other[0]) and one[1] == other[1] and len(one[2]) == len(other[2])
+    for ours, theirs in zip(one[2], other[2], strict=True):
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+PAIRS = [*itertools.combinations(TECHNIQUES, 2), *itertools.product(MORE, ("gradual", "swa", "fgm"))]
+PAIRS += [("plateau", "rdrop"), ("only_head", "plateau"), ("only_head", "rdrop"), ("only_head", "spectral_norm")]
+PAIRS += [("snapshots", "mixout"), ("mixout", "spectral_penalty"), ("sgd", "spectral_penalty"), ("only_head", "steps")]
+PAIRS = [pair for pair in PAIRS if combined(pair)]
+
+
+@pytest.mark.parametrize("names", PAIRS, ids="+".join)
+def test_a_killed_run_of_two_techniques_ends_in_the_same_bits(names: tuple[str, str], tmp_path: Path) -> None:
     for fail_at in (4, 2):  # batches read before it is killed; the second kill finds the first one's state
         with pytest.raises(KeyboardInterrupt):
-            trained(stage, fail_at, tmp_path, save_every=0, **goal)
-    again, *_ = trained(stage, None, tmp_path, save_every=0, **goal)
-    assert same(whole, again)
+            run_of(names, fail_at, tmp_path)
+    if "swa" in names:  # killed again when the average is finished, with batches of its own
+        with pytest.raises(KeyboardInterrupt):
+            run_of(names, 4, tmp_path)
+    assert_same_run(run_of(names), run_of(names, None, tmp_path))
 
 
-@pytest.mark.parametrize("name", TECHNIQUES)
+@pytest.mark.parametrize("name", [*TECHNIQUES, "snapshots", "only_head", "plateau"])
 def test_a_run_killed_again_and_again_ends_in_the_same_bits(name: str, tmp_path: Path) -> None:
-    stage = Stage(**{"lr": 0.02, "epochs": 3, "precision": "fp32", **TECHNIQUES[name]})
-    goal = {"objective": Supervised((stage.loss or BCE()).rows("multilabel"))}
-    whole, *_ = trained(stage, **goal)
     for _ in range(12):  # two batches each time, also in the middle of a step and when averages are finished
         with contextlib.suppress(KeyboardInterrupt):
-            trained(stage, 2, tmp_path, save_every=0, **goal)
-    again, *_ = trained(stage, None, tmp_path, save_every=0, **goal)
-    assert same(whole, again)
+            run_of([name], 2, tmp_path)
+    assert_same_run(run_of([name]), run_of([name], None, tmp_path))
+
+
+@pytest.mark.parametrize("fail_at", [9, 10, 11])
+def test_a_run_killed_when_its_average_is_finished_renews_the_same_batch_norm(fail_at: int, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_of(("gradual", "swa"), fail_at, tmp_path)
+    assert_same_run(run_of(("gradual", "swa")), run_of(("gradual", "swa"), None, tmp_path))
+
+
+class Neighbourly(Net):
+    """Features hang on the batch that they are computed in, as padding moves the last bits of a transformer's."""
+
+    def features(self, x: Tensor) -> Tensor:
+        return super().features(x) + x.sum()
+
+
+@pytest.mark.parametrize("settings", [["epochs=3"], ["steps=5"], ["steps=2"]], ids=str)
+@pytest.mark.parametrize("fail_at", [1, 4, 6])
+def test_fixed_features_are_those_of_the_first_epoch_after_a_kill(
+    settings: list[str], fail_at: int, tmp_path: Path
+) -> None:
+    stages = [PLAIN.override("only_head=true", *settings)] * 2
+    nets = [Neighbourly(), Neighbourly(), Neighbourly()]
+    train(nets[0], Supervised(BCE()), Cut(), stages, depth=nets[0].depth)
+    with contextlib.suppress(KeyboardInterrupt):
+        train(nets[1], Supervised(BCE()), Cut(fail_at), stages, tmp_path, nets[1].depth, save_every=0)
+    train(nets[2], Supervised(BCE()), Cut(), stages, tmp_path, nets[2].depth, save_every=0)
+    assert same(nets[0], nets[2])
 
 
 @pytest.mark.parametrize("fail_at", [1, 4, 8, 10, 13])
@@ -184,13 +270,12 @@ def test_a_killed_run_of_several_stages_ends_in_the_same_bits(fail_at: int, tmp_
         PLAIN.override("optimizer=SGD", "accumulate=3", "steps=3", "noise=GaussianNoise", "freeze=1"),
     ]
     goals = [Supervised(BCE()), RDrop(Supervised(BCE())), Supervised(Flooding(loss=Asymmetric(), level=0.1))]
-    scores = iter(range(100))
-    judge: dict[str, Any] = {"objective": goals, "judge": lambda net: float(net.head.weight.sum()), "patience": 9}
+    judge: dict[str, Any] = {"objective": goals, "judge": lambda net: net.head.weight.sum().item(), "patience": 9}
     whole, judged, _ = trained(stages, **judge)
     with pytest.raises(KeyboardInterrupt):
         trained(stages, fail_at, tmp_path, save_every=0, **judge)
     again, repeated, _ = trained(stages, None, tmp_path, save_every=0, **judge)
-    assert same(whole, again) and judged.scores == repeated.scores and len(judged.scores) == 6 and next(scores) == 0
+    assert same(whole, again) and judged.scores == repeated.scores and len(judged.scores) == 6
 
 
 # ---- what learns -------------------------------------------------------------------------------
@@ -245,6 +330,21 @@ def test_a_head_only_stage_encodes_each_row_once_and_learns_the_same() -> None:
         torch.testing.assert_close(value, cached.state_dict()[name])
 
 
+def test_fixed_features_are_computed_in_halves_where_memory_runs_out() -> None:
+    class Hungry(Net):
+        def features(self, x: Tensor) -> Tensor:
+            if len(x) > 1:
+                raise torch.cuda.OutOfMemoryError("too large")
+            return super().features(x)
+
+    nets = [Net(), Hungry()]
+    for net in nets:
+        train(net, Supervised(BCE()), Cut(), PLAIN.override("only_head=true"), depth=net.depth)
+    for name, value in nets[0].state_dict().items():
+        torch.testing.assert_close(value, nets[1].state_dict()[name])
+    assert nets[1].calls == 12
+
+
 def test_top_layers_start_afresh() -> None:
     from transformers import BertConfig, BertModel
 
@@ -276,7 +376,7 @@ def test_the_course_of_a_stage() -> None:
 
 
 def test_two_stages_are_two_runs_one_after_the_other() -> None:
-    one, two = PLAIN.override("epochs=2"), PLAIN.override("optimizer=SGD", "loss=SoftF1")
+    one, two = PLAIN.override("epochs=2"), PLAIN.override("optimizer=SGD")
     both, *_ = trained([one, two], objective=[Supervised(BCE()), Supervised(SoftF1())])
     net, batches = Net(), Cut()
     torch.manual_seed(7)
@@ -314,7 +414,7 @@ def test_without_a_point_what_needs_one_is_refused() -> None:
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_the_run() -> None:
-    scores = iter((0.1, 0.5, 0.4, 0.3, 0.9))
+    scores = iter((0.1, 0.5, 0.4, 0.5, 0.9))
     seen: list[dict[str, Tensor]] = []
 
     def judge(net: nn.Module) -> float:
@@ -322,9 +422,26 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run() -> None:
         seen.append({name: value.clone() for name, value in net.state_dict().items()})
         return next(scores)
 
-    net, judged, _ = trained(PLAIN.override("epochs=5"), judge=judge, patience=1)
-    assert judged.scores == [0.1, 0.5, 0.4, 0.3] and judged.chosen == 2
+    net, judged, _ = trained(PLAIN.override("epochs=5"), judge=judge, patience=2)
+    assert judged.scores == [0.1, 0.5, 0.4, 0.5] and judged.chosen == 2
     assert all(torch.equal(value, seen[1][name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("patience, epochs", [(1, 2), (2, 3), (9, 4)])
+def test_patience_is_the_epochs_without_gain(patience: int, epochs: int) -> None:
+    _, judged, _ = trained(PLAIN.override("epochs=4"), judge=lambda _: 0.5, patience=patience)
+    assert len(judged.scores) == epochs and judged.chosen == 1
+
+
+def test_batch_norm_is_judged_and_kept_as_an_average_ends_with_it() -> None:
+    stage = PLAIN.override("epochs=3", "average=SWA(since=0.4)")
+    seen: list[Tensor] = []
+    judge: dict[str, Any] = {"judge": lambda net: seen.append(net.layers[0][1].running_mean.clone()) or len(seen)}
+    plain, *_ = trained(stage)
+    judged, *_ = trained(stage, **judge)
+    assert same(plain, judged) and torch.equal(seen[-1], judged.layers[0][1].running_mean)
+    raw, *_ = trained(stage.override("average=none"))
+    assert not torch.equal(raw.layers[0][1].running_mean, seen[-1])
 
 
 def test_an_average_is_what_is_judged() -> None:
@@ -339,7 +456,7 @@ def test_an_average_is_what_is_judged() -> None:
 
 def test_plateau_hears_the_scores() -> None:
     told: list[dict[str, Any]] = []
-    scores = iter((0.5, 0.4, 0.3, 0.2))
+    scores = iter((0.5, 0.4, 0.3, 0.2) * 2)
     stage = PLAIN.override("epochs=4", "schedule=Plateau(drop=0.1,patience=0)")
     net, batches = Net(), Cut()
     rates: list[float] = []
@@ -351,8 +468,8 @@ def test_plateau_hears_the_scores() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", step)
-        train(net, Supervised(BCE()), batches, stage, judge=lambda _: next(scores), watch=told.append)
-    np.testing.assert_allclose(rates[::3], [0.01, 0.01, 0.001, 0.0001])
+        train(net, Supervised(BCE()), batches, [stage, stage], judge=lambda _: next(scores), watch=told.append)
+    np.testing.assert_allclose(rates[::3], [0.01, 0.01, 0.001, 0.0001] * 2)  # a later stage hears its own alone
     assert told[-1]["lr"] == pytest.approx(1e-4)
 
 
@@ -370,7 +487,7 @@ def test_batches_are_cut_when_memory_runs_out() -> None:
     class Hungry(Net):
         def forward(self, x: Tensor | None = None, features: Tensor | None = None) -> Tensor:
             if x is not None and len(x) > 2 and self.training:
-                raise torch.OutOfMemoryError("too large")
+                raise torch.cuda.OutOfMemoryError("too large")
             return super().forward(x, features)
 
     def plain(net: Net) -> Net:
@@ -391,9 +508,9 @@ def test_batches_are_cut_when_memory_runs_out() -> None:
 def test_a_single_row_that_does_not_fit_is_an_error() -> None:
     class Never(Net):
         def forward(self, x: Tensor | None = None, features: Tensor | None = None) -> Tensor:
-            raise torch.OutOfMemoryError("too large")
+            raise torch.cuda.OutOfMemoryError("too large")
 
-    with pytest.warns(UserWarning, match="cut in 4"), pytest.raises(torch.OutOfMemoryError):
+    with pytest.warns(UserWarning, match="cut in 4"), pytest.raises(torch.cuda.OutOfMemoryError):
         train(Never(), Supervised(BCE()), Cut(), PLAIN)
 
 
@@ -417,6 +534,10 @@ REFUSED = {
         "Stage: optimizer=Lamb counts steps of weights that are still frozen; leave out gradual",
     ),
     "average=Snapshots(cycles=3)": ("", "needs schedule=CosineRestarts(cycles=3)"),
+    "steps=3": (
+        "schedule=CosineRestarts(cycles=9)",
+        "schedule=CosineRestarts: 9 cycles need at least 9 steps; there are 2 after warmup",
+    ),
     "optimizer=AdamWW": ("", "no Optimizer is called 'AdamWW'; did you mean 'AdamW'?"),
 }
 
@@ -429,9 +550,35 @@ def test_bad_settings_are_refused_when_they_are_made(setting: str) -> None:
     assert sentence in str(error.value)
 
 
-def test_more_cycles_than_steps_is_refused() -> None:
-    with pytest.raises(KitError, match="9 cycles need at least 9 steps; there are 3"):
-        train(Net(), Supervised(BCE()), Cut(), PLAIN.override("schedule=CosineRestarts(cycles=9)"))
+IMPOSSIBLE = {
+    "schedule=CosineRestarts(cycles=9)": "9 cycles need at least 9 steps; there are 3",
+    "warmup=0.5 schedule=CosineRestarts(cycles=2)": "2 cycles need at least 2 steps; there are 1 after warmup",
+    "freeze=9": "nothing learns: Stage.freeze leaves no parameter of the Net free",
+    "gradual=1": "nothing learns: Stage.gradual leaves no parameter of the Net free",
+    "perturb=FGM": "Stage.perturb needs to know where inputs are shifted: give train a point",
+    "noise=NEFTune": "Stage.noise needs to know where inputs are shifted: give train a point",
+    "mix=EmbeddingMixup": "Stage.mix needs to know where inputs are mixed: give train a point",
+    "loss=Focal": "Stage.loss would change nothing; leave it out",
+    "rdrop=0.5": "Stage.rdrop would change nothing; leave it out",
+    "augment=RandomSwap": "Stage.augment would change nothing; leave it out",
+    "augmented=0.1": "Stage.augmented would change nothing; leave it out",
+}
+
+
+@pytest.mark.parametrize("setting", IMPOSSIBLE)
+def test_what_a_later_stage_cannot_do_is_said_before_the_first_begins(setting: str, tmp_path: Path) -> None:
+    net = Net()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(KitError, match=re.escape(IMPOSSIBLE[setting])):
+        stages = [PLAIN, PLAIN.override(*setting.split())]
+        train(net, Supervised(BCE()), Cut(0), stages, tmp_path, depth=lambda name: 0)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_is_frozen_altogether_is_refused() -> None:
+    with pytest.raises(KitError, match="nothing learns: the caller leaves no parameter of the Net free"):
+        train(Net().requires_grad_(False), Supervised(BCE()), Cut(), PLAIN)
 
 
 def test_all_that_a_stage_can_name_round_trips() -> None:
@@ -441,4 +588,4 @@ def test_all_that_a_stage_can_name_round_trips() -> None:
     )  # fmt: skip
     assert Stage.revive(stage.dump()) == stage
     assert stage.override("optimizer.inner.momentum=0.8").optimizer.inner.momentum == 0.8  # type: ignore[attr-defined]
-    assert {Constant(), Linear(), Plateau()} and Each(BCE())
+    assert stage.for_members == {"loss": None} and stage.for_train() == Stage.revive(stage.dump() | {"loss": None})

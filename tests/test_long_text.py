@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from test_encoder_member import FAST, QUICK, bert, one_thread, rows_of, spec_of  # noqa: F401
 from test_tokens import tokenizer
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from kit.data import Rows
@@ -108,6 +109,18 @@ def test_a_member_reads_long_texts_and_comes_back(setting: str, bert: Path, tmp_
         spec.override("cut=windows", "overlap=7")
 
 
+@pytest.mark.parametrize("cut", ["windows", "sentences"])
+def test_texts_in_pieces_are_not_mixed_and_any_stage_s_noise_is_fitted(cut: str, bert: Path, tmp_path: Path) -> None:
+    spec = spec_of(bert, QUICK).override("length=12", "overlap=4", f"cut={cut}")
+    sentence = f"mix pairs whole texts, and cut={cut} reads each in pieces; leave mix out"
+    for setting in ("mix=EmbeddingMixup", "then=Stage(mix=EmbeddingMixup)"):
+        with pytest.raises(KitError, match=sentence):
+            spec.override(setting)
+    rows = rows_of()
+    spec = spec.override("noise=NEFTune", "perturb=FGM", "stage.steps=2")
+    assert np.isfinite(spec.fit(rows, rows, tmp_path).predict(rows)).all()
+
+
 # ---- a decoder's own loss --------------------------------------------------------------------------
 
 
@@ -147,6 +160,18 @@ def test_the_language_loss_is_that_of_each_next_token() -> None:
     found = WithLanguageModel(plain, net.backbone, 0.3)(net, batch)
     torch.testing.assert_close(found.loss, expected)
     assert not net.backbone._forward_hooks
+
+    class Waits(TorchDispatchMode):
+        """Fails where tokens are picked by a mask: a GPU would have to be waited for to learn how many they are."""
+
+        def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            picked = args[1] if op is torch.ops.aten.index.Tensor else ()
+            assert op is not torch.ops.aten.nonzero.default
+            assert not any(where is not None and where.dtype == torch.bool for where in picked)
+            return op(*args, **(kwargs or {}))
+
+    with Waits():
+        WithLanguageModel(plain, net.backbone, 0.3)._loss(states, ids, mask)
 
 
 def test_only_decoders_have_such_a_loss(bert: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import brentq
 from sklearn.metrics import f1_score, roc_auc_score
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kit.losses import (
     BCE,
@@ -454,3 +455,23 @@ def test_flooding_turns_the_gradient_round_below_its_level(inner: Loss) -> None:
 def test_weighted_mean() -> None:
     values, weight = torch.tensor([1.0, 2.0, 6.0]), torch.tensor([2.0, 0.0, 1.0])
     assert weighted_mean(values, weight) == pytest.approx(8 / 3) and weighted_mean(values, weight * 0) == 0
+
+
+@pytest.mark.parametrize(
+    "loss", [BCE(pos_weight=(1.0, 2.0)), CrossEntropy(class_weights=(1.0, 2.0)), Focal(alpha=(0.3, 0.6))], ids=str
+)
+def test_a_setting_s_numbers_go_to_the_device_without_waiting_for_it(loss: Loss) -> None:
+    class Moves(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[bool] = []
+
+        def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if op is torch.ops.aten._to_copy.default and not args[0].is_meta:
+                self.seen.append(kwargs.get("non_blocking", False))
+            return op(*args, **(kwargs or {}))
+
+    y = torch.zeros(3, 2, device="meta")
+    with Moves() as moves:
+        losses = loss.per_row(torch.zeros_like(y), y, y[:, 0], isinstance(loss, CrossEntropy))
+    assert losses.is_meta and moves.seen == [True]

@@ -4,12 +4,14 @@ import copy
 import subprocess
 import sys
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kit.spec import KitError
 from kit.train.mix import CutMix, EmbeddingMixup, Mix, Mixup
@@ -132,7 +134,7 @@ def test_a_state_of_torch_s_generator_decides_and_the_batch_given_stays(mix: Mix
     if transform is not None and again is not None:
         assert torch.equal(transform(data["y"]), again(data["y"]))
     assert torch.equal(data["y"], before["y"]) and torch.equal(data["inputs"]["pixels"], before["inputs"]["pixels"])
-    assert first["id"] is data["id"] and mix.needs_soft
+    assert first["id"] is data["id"]
 
 
 @pytest.mark.parametrize("mix", MIXES, ids=lambda m: type(m).__name__)
@@ -180,6 +182,25 @@ def test_what_cannot_be_mixed_is_refused() -> None:
     for bad in (dict(alpha=0), dict(share=0), dict(share=1.1)):
         with pytest.raises(KitError):
             Mixup(**bad)
+
+
+@pytest.mark.parametrize("mix", MIXES, ids=lambda m: type(m).__name__)
+def test_the_drawn_order_is_moved_once_and_not_waited_for(mix: Mix) -> None:
+    class Moves(TorchDispatchMode):
+        seen: list[bool] = []
+
+        def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if op is torch.ops.aten._to_copy.default:
+                self.seen.append(kwargs.get("non_blocking", False))
+            return op(*args, **(kwargs or {}))
+
+    there = {"device": "meta"}
+    inputs = {name: torch.zeros(4, 1, 3, 3, **there) for name in ("pixels", "attention_mask")}  # type: ignore[arg-type]
+    batch = {"inputs": inputs, "y": torch.zeros(4, 2, **there), "weight": torch.ones(4, **there)}  # type: ignore[arg-type]
+    with Moves() as moves:
+        mixed, transform = mix.batch(batch)
+        assert transform is None or transform(inputs["pixels"]).is_meta
+    assert mixed["y"].is_meta and moves.seen == [True]
 
 
 def test_naming_a_mix_imports_no_torch() -> None:

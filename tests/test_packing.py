@@ -27,7 +27,6 @@ from kit.models import packing
 from kit.models.encoder import TextEncoder
 from kit.models.packing import pack
 from kit.train import Stage
-from kit.train.perturb import FGM
 
 SMALL: dict[str, Any] = dict(
     vocab_size=30,
@@ -106,6 +105,16 @@ def test_attention_is_dropped_in_training() -> None:
     assert not torch.equal(net(**packed), net(**packed))
 
 
+def test_rotated_queries_and_keys_are_brought_to_the_values_precision() -> None:
+    """As under autocast, where values come from a product and rotations are fp32."""
+    query, key, value = torch.randn(3, 1, 2, 5, 8)
+    where: Any = {"cu_seq_lens_q": torch.tensor([0, 3, 5]), "max_length_q": 3}
+    seen, _ = packing._attend(torch.nn.Module(), query, key, value.bfloat16(), None, **where)
+    whole, _ = packing._attend(torch.nn.Module(), query, key, value, None, **where)
+    assert seen.dtype == torch.bfloat16
+    torch.testing.assert_close(seen.float(), whole, rtol=0.05, atol=0.05)
+
+
 def test_a_model_that_cannot_stays_padded() -> None:
     deberta = DebertaV2Model(DebertaV2Config(**SMALL, relative_attention=True, pos_att_type=["c2p"]))
     before = deberta.config._attn_implementation
@@ -161,9 +170,9 @@ def test_stages_and_cuts_that_want_rows_of_their_own_stay_padded(
     rows, packed = rows_of(), []
     monkeypatch.setattr(encoder_reader, "best_device", lambda: torch.device("cuda"))
     monkeypatch.setattr("kit.models.encoder.pack", lambda *given, **more: packed.append(1) or pack(*given, **more))
-    short = Stage(precision="fp32", perturb=FGM())
+    plain = Stage(precision="fp32")
     for spec, expected in (
-        (spec_of(bert, short), 0), (spec_of(bert, short, unpadded=False), 0), (spec_of(bert, short.override("perturb=none")), 1)
+        (spec_of(bert, plain.override("perturb=FGM")), 0), (spec_of(bert, plain, unpadded=False), 0), (spec_of(bert, plain), 1)
     ):  # fmt: skip
         net = fitting.build(spec, spec.reader(rows), rows, fitting.Scale.of(rows))
         packed.clear()

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, BertModel
 
 import kit.train.perturb
+from kit.layers.mixout import apply_mixout
+from kit.layers.spectral import SpectralPenalty
+from kit.models.pieces import Pieces
 from kit.spec import KitError
 from kit.train.perturb import (
     AWP,
@@ -218,6 +222,18 @@ def test_freelb_is_the_mean_over_an_ascent_from_a_random_place() -> None:
     assert not torch.equal(kept[-1], kept[0])  # afterwards the generator goes on
 
 
+def test_freelb_s_shift_survives_a_gradient_that_overflows() -> None:
+    """As in fp16, whose scale comes down after such a step, which is left out; the losses stay numbers."""
+    model, batch, y = words()
+    model.inner.register_full_backward_hook(lambda module, given, out: (given[0] * torch.inf,))
+    places: list[Tensor] = []
+    with Point(model, model.embed) as point:
+        this = again(model, batch, y)
+        noting = lambda: (this.loss(), places.append(point.value.detach()))[0]  # noqa: E731
+        loss = FreeLB(steps=3).add(model, point, Again(noting, this.output, DIVISOR))
+    assert loss.isfinite() and len(places) == 3 and all(place.isfinite().all() for place in places)
+
+
 # ---- weights, predictions, gradients ---------------------------------------------------------------
 
 
@@ -310,6 +326,26 @@ def test_vat_finds_the_direction_of_the_largest_change_and_drops_the_same_units(
     assert 0 <= loss < 1e-6  # other units would make the predictions differ without any shift
 
 
+def test_vat_scales_the_divergence_that_it_searches_as_it_does_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients below 6e-8 are nothing in fp16: without the loss's scale there would be no direction."""
+    model, batch, y = words()
+    sizes, real = [], Point.gradient_of
+
+    def noting(self: Point, *given: Any) -> Tensor:
+        sizes.append(real(self, *given).norm())
+        return real(self, *given)
+
+    monkeypatch.setattr(Point, "gradient_of", noting)
+    for divisor in (4.0, torch.tensor(4.0) / 65536):
+        torch.manual_seed(0)
+        with Point(model, model.embed) as point:
+            this = Again(lambda: LOSS(model(**batch), y), lambda: model(**batch), divisor)
+            point.wanted = True
+            this.backward()
+            VAT(link="softmax").add(model, point, this)
+    torch.testing.assert_close(sizes[1] / sizes[0], torch.tensor(65536.0, dtype=torch.float64), rtol=1e-3, atol=0)
+
+
 def test_gradient_penalty_of_a_linear_model_in_closed_form() -> None:
     """Loss w·x of each row: its gradient is w, the penalty weight · n · ‖w‖² / divisor, and that's gradient 2 w …"""
     model, x = nn.Linear(3, 1), torch.randn(6, 3)
@@ -395,6 +431,44 @@ def test_only_gradients_change(perturb: Perturb, kind: str) -> None:
     assert all(torch.equal(v, call[k]) and not v.requires_grad for k, v in batch.items())
     assert all(m.training for m in model.modules())
     assert hooks == [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
+
+
+def test_buffers_that_a_pass_replaces_come_back_and_constant_ones_are_not_copied() -> None:
+    torch.manual_seed(0)
+    model = apply_mixout(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), 0.5)
+    penalty, x, y = SpectralPenalty(model), torch.randn(3, 4), torch.tensor([0, 1, 0])
+    before = dict(model.named_buffers())
+    values = {name: buffer.clone() for name, buffer in before.items()}
+
+    class Copies(TorchDispatchMode):
+        shapes: list[torch.Size] = []
+
+        def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if op is torch.ops.aten.clone.default:
+                self.shapes.append(args[0].shape)
+            return op(*args, **(kwargs or {}))
+
+    seen: list[bool] = []
+
+    def loss() -> Tensor:
+        total = LOSS(model(x), y) + penalty(model)
+        seen.append(model[0].singular is not before["0.singular"])
+        return total
+
+    with Copies() as copies:
+        _keeping(model, loss)
+    assert seen == [True] and copies.shapes == [(4,), (3,)]  # the two vectors and no matrix
+    after = dict(model.named_buffers())
+    assert after.keys() == before.keys() and all(after[name] is before[name] for name in before)
+    assert all(torch.equal(after[name], values[name]) for name in before)
+
+
+def _keeping(model: nn.Module, loss: Callable[[], Tensor]) -> None:
+    class Pass(Perturb):
+        def _add(self, model: nn.Module, point: Any, again: Again) -> Tensor:
+            return again.backward()
+
+    Pass().add(model, None, Again(loss, loss))
 
 
 def test_a_place_of_the_ball_is_drawn_uniformly() -> None:
@@ -488,6 +562,37 @@ def test_a_hooked_model_can_be_copied_and_the_copy_has_a_point_of_its_own() -> N
             assert torch.equal(copied(**batch), model.after(value)) and point.value is value
 
 
+def test_the_mask_of_a_text_in_pieces_is_that_of_the_pieces_read() -> None:
+    class Encode(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.width = nn.Embedding(9, 3), 3
+
+        def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+            return torch.tanh(self.embed(ids)).mean(1)
+
+    torch.manual_seed(0)
+    encode = Encode()
+    model = Pieces(encode, "mean")
+    mask = torch.tensor([[[1, 1, 1, 0], [1, 0, 0, 0]], [[1, 1, 0, 0], [0, 0, 0, 0]]])
+    pieces = torch.tensor([[1, 1, 1], [1, 0, 0], [1, 1, 0]]).bool()
+    batch = {"input_ids": torch.randint(9, (2, 2, 4)), "attention_mask": mask}
+    with Point(model, encode.embed) as point:
+        point.wanted = True
+        this = Again(lambda: model(**batch).square().sum(), lambda: model(**batch))
+        this.backward()
+        value = point.value.detach()
+        assert point.mask is not None and torch.equal(point.mask, pieces)
+        FGM(eps=0.3).add(model, point, this)
+        shift = point.value.detach() - value
+        assert not shift[~pieces].any()
+        torch.testing.assert_close(by_rows(shift).flatten(), torch.full((3,), 0.3))
+        with NEFTune().at(point):
+            model(**batch)
+        moved = (point.value.detach() - value).any(-1)
+        assert torch.equal(moved, pieces)
+
+
 def test_wrong_points_and_uneven_batches_are_told() -> None:
     model, batch, _ = words()
     with pytest.raises(KitError, match="the point Linear is no module of the Words"):
@@ -545,7 +650,7 @@ def test_a_perturbation_begins_after_some_epochs_or_at_a_score() -> None:
     (FGM, {"start_score": 0.9}, "start_score says nothing where start is 0"),
     (FGM, {"eps": 0}, "FGM.eps = 0: input should be greater than 0"),
     (PGD, {"norm": "l1"}, "PGD.norm = 'l1'"),
-    (VAT, {}, "VAT.link: field required"),
+    (VAT, {"link": "logit"}, "VAT.link = 'logit'"),
     (FreeLB, {"steps": 0}, "FreeLB.steps = 0"),
 ])  # fmt: skip
 def test_bad_settings_are_refused(spec: type[Perturb], settings: dict[str, Any], sentence: str) -> None:

@@ -15,6 +15,8 @@ from kit.models.onlstm import ONLSTM
 from kit.models.rnn import RNN, reverse
 from kit.models.transformer import Transformer
 from kit.spec import KitError
+from kit.train import Stage
+from kit.train.optim import parameter_groups
 
 LENGTHS = (6, 3, 1)
 
@@ -186,12 +188,18 @@ def test_onlstm_follows_the_paper_s_equations(both_ways: bool) -> None:
     torch.manual_seed(3)
     states = net.states(x, mask)
     torch.manual_seed(3)
-    dropped = F.dropout(layer.weight_hh, 0.5)
+    dropped, bias = F.dropout(layer.weight_hh, 0.5), layer.bias.view(1 + both_ways, -1)
     for i, length in enumerate(LENGTHS):
         way = [x[i, :length], x[i, :length].flip(0)][: 1 + both_ways]
-        seen = [naive_onlstm(w, layer.weight_ih[d], dropped[d], layer.bias[d, 0], 2) for d, w in enumerate(way)]
+        seen = [naive_onlstm(w, layer.weight_ih[d], dropped[d], bias[d], 2) for d, w in enumerate(way)]
         expected = torch.cat([seen[0], *(back.flip(0) for back in seen[1:])], -1)
         torch.testing.assert_close(states[i, :length], expected)
+
+
+def test_onlstm_s_bias_is_a_vector_and_has_no_weight_decay() -> None:
+    decayed, plain = parameter_groups(ONLSTM(5, 6, layers=2, chunk=2, bidirectional=True), Stage(weight_decay=0.1))
+    assert decayed["weight_decay"] == 0.1 and all(p.ndim == 3 for p in decayed["params"])
+    assert plain["weight_decay"] == 0 and [p.shape for p in plain["params"][:2]] == [(60,), (60,)]
 
 
 BODIES: dict[str, Any] = {

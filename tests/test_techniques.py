@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_encoder_member import bert, one_thread, rows_of, spec_of  # noqa: F401
 
+from kit.data import Rows, Task
+from kit.members import Perceptron
 from kit.members.encoder_reader import tokens_of
 from kit.members.fitted import NetworkPredictor
+from kit.metrics import mean_roc_auc
 from kit.spec import KitError
 from kit.train import Stage
 
@@ -25,7 +29,7 @@ SETTINGS = {
         "spectral_norm=true", "spectral_penalty=1", "stop=inner", "then=Stage(optimizer=SGD,lr=0.1)", "precision=bf16",
     ],
     "multiclass": ["loss=Focal", "loss=Ordinal", "loss=CrossEntropy(smoothing=0.1)", "mix=EmbeddingMixup", "rdrop=1",
-                   "heads=2", "perturb=VAT(link=softmax)", "heads=2 perturb=VAT(link=softmax)"],
+                   "heads=2", "perturb=VAT", "heads=2 perturb=VAT(link=softmax)"],
     "regression": ["loss=Huber(delta=0.5)", "loss=Quantile(q=0.9)", "rdrop=1", "heads=3", "mix=EmbeddingMixup"],
 }  # fmt: skip
 CASES = [(kind, setting) for kind, settings in SETTINGS.items() for setting in settings]
@@ -76,6 +80,53 @@ def test_snapshots_answer_with_their_mean(bert: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(NetworkPredictor.load(tmp_path / "model").predict(rows), fitted.predict(rows))
 
 
+@pytest.mark.parametrize("setting", ["mixout=0.5", "weight_noise=0.5", "spectral_norm=true", "spectral_penalty=1"])
+def test_snapshots_of_a_network_in_training_answer_as_plain_ones(setting: str, bert: Path, tmp_path: Path) -> None:
+    rows = rows_of()
+    spec = spec_of(bert).override("schedule=CosineRestarts(cycles=2)", "average=Snapshots(cycles=2)", setting)
+    fitted = spec.fit(rows, rows, tmp_path / "work")
+    assert len(fitted.snapshots) == 2
+    assert all(state.keys() == fitted.net.state_dict().keys() for state in fitted.snapshots)
+    assert_same_weights(fitted.net.state_dict(), fitted.snapshots[-1])  # as its last step left it
+    p = fitted.predict(rows)
+    (tmp_path / "model").mkdir()
+    fitted.save(tmp_path / "model")
+    np.testing.assert_array_equal(NetworkPredictor.load(tmp_path / "model").predict(rows), p)
+
+
+def assert_same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("setting", ["noise=GaussianNoise(std=1)", "perturb=FGM", "mix=EmbeddingMixup"])
+def test_a_compiled_fit_after_a_plain_one_still_has_its_hooks(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    frame, y = pd.DataFrame(rng.normal(size=(24, 3)), columns=["a", "b", "c"]), rng.integers(0, 2, 24)
+    task = Task(name="t", kind="binary", targets=("y",), inputs=("a", "b", "c"), metric=mean_roc_auc)
+    rows = Rows.of(task, frame, y)
+    plain = Perceptron(hidden=(4,), stage=Stage(epochs=2, lr=0.05, precision="fp32"))
+    answers = [
+        s.fit(rows, rows, tmp_path / str(i)).predict(rows) for i, s in enumerate((plain, plain.override(setting)))
+    ]
+    real = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: real(self, backend="eager"))
+    torch._dynamo.reset()
+    for i, spec in enumerate((plain, plain.override(setting), plain)):
+        compiled = spec.override("compile=true").fit(rows, rows, tmp_path / f"compiled{i}").predict(rows)
+        np.testing.assert_allclose(compiled, answers[i % 2], rtol=0, atol=1e-5)
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+    torch._dynamo.reset()
+
+
+def test_vat_reads_outputs_as_the_task_does(bert: Path, tmp_path: Path) -> None:
+    rows = rows_of("multilabel")
+    specs = [spec_of(bert).override(f"perturb=VAT{link}", "stage.steps=3") for link in ("", "(link=sigmoid)")]
+    answers = [spec.fit(rows, rows, tmp_path / str(i)).predict(rows) for i, spec in enumerate(specs)]
+    np.testing.assert_array_equal(*answers)
+
+
 def test_stopping_on_the_judged_fold_keeps_its_best_epoch(bert: Path, tmp_path: Path) -> None:
     train, valid = rows_of(), rows_of(seed=1)
     spec = spec_of(bert).override("epochs=5", "stop=valid")
@@ -109,6 +160,7 @@ REFUSED = {
     "perturb=FGM(start=3,start_score=0.9)": "Encoder: start_score hears no scores with stop=none; take stop=inner",
     "stage=Stage(schedule=CosineRestarts(cycles=2),average=Snapshots(cycles=2)) then=Stage()": "Encoder: average=Snapshots answers alone: it belongs in the last stage, with stop=none",
     "loss=Huber": "Huber cannot be the loss of a binary task; take BCE, Focal or Asymmetric",
+    "perturb=VAT(link=softmax)": "VAT.link = 'softmax', but outputs of a binary task are read with 'sigmoid'; leave link out",
     "perturb=FGMM": "no Perturb is called 'FGMM'; did you mean 'FGM'?",
     "mix=CutMix": "CutMix cuts pixels",
 }

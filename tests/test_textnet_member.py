@@ -236,7 +236,7 @@ def test_all_pairs(bert: Path) -> None:
 REFUSED = {
     "rates=1,2": "Concat: rates = (1.0, 2.0) has 2 factors for 3 parts",
     "rates=1,1,-1": "Concat: rates = (1.0, 1.0, -1.0): a factor on a rate is not negative",
-    "stage.perturb=FGM": "Concat: perturb, noise and mix need one embedding, and every part has its own",
+    "stage.perturb=FGM": "Concat: perturb (but AWP), noise and mix need one embedding, and every part has its own",
     "start=fitted stop=inner": "Concat: stop=inner would judge on rows that the parts of start=fitted have learnt from",
 }
 
@@ -246,6 +246,15 @@ def test_what_concat_refuses(setting: str, bert: Path) -> None:
     with pytest.raises(KitError) as error:
         concat_of(bert).override(*setting.split())
     assert str(error.value) == REFUSED[setting]
+
+
+def test_concat_is_fitted_with_shifted_weights(bert: Path, tmp_path: Path) -> None:
+    rows, spec = rows_of(), concat_of(bert).override("stage.steps=3")
+    plain, shifted = (
+        made.fit(rows, rows, tmp_path / str(i)).predict(rows)
+        for i, made in enumerate((spec, spec.override("stage.perturb=AWP(eps=0.5)")))
+    )
+    assert np.isfinite(shifted).all() and not np.array_equal(plain, shifted)
 
 
 def test_perceptron_uses_numbers_categories_and_text_statistics(tmp_path: Path) -> None:

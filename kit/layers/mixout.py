@@ -22,6 +22,7 @@ class Mixout(nn.Module):
         p: share of entries exchanged.
     """
 
+    constant_buffers = ("pretrained",)  # as large as the model: not to be copied where buffers are kept as they were
     pretrained: Tensor
 
     def __init__(self, pretrained: Tensor, p: float) -> None:

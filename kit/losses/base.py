@@ -137,4 +137,4 @@ def per_column(setting: str, values: Sequence[float] | None, output: "Tensor") -
         return None
     if len(values) != output.shape[1]:
         raise KitError(f"{setting} has {len(values)} numbers, but the output has {output.shape[1]} columns")
-    return output.new_tensor(values)
+    return torch.tensor(values, dtype=output.dtype).to(output.device, non_blocking=True)  # no wait for the device

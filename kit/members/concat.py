@@ -45,8 +45,8 @@ class Concat(Network):
             raise ValueError(f"rates = {self.rates}: a factor on a rate is not negative")
         if self.start == "fitted" and self.stop == "inner":
             raise ValueError("stop=inner would judge on rows that the parts of start=fitted have learnt from")
-        if any(stage.perturb or stage.noise or stage.mix for stage in self.stages):
-            raise ValueError("perturb, noise and mix need one embedding, and every part has its own")
+        if any(stage.moves_inputs for stage in self.stages):
+            raise ValueError("perturb (but AWP), noise and mix need one embedding, and every part has its own")
         return self
 
     @property

@@ -47,6 +47,8 @@ class Encoder(Network):
             raise ValueError(f"overlap = {self.overlap} is more than half of length = {self.length}")
         if self.regularise.language and self.cut in ("windows", "sentences"):
             raise ValueError(f"language foretells the tokens of one text, and cut={self.cut} makes several of it")
+        if self.cut in ("windows", "sentences") and any(stage.mix for stage in self.stages):
+            raise ValueError(f"mix pairs whole texts, and cut={self.cut} reads each in pieces; leave mix out")
         return self
 
     def reads(self) -> dict[str, str]:

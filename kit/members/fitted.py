@@ -15,7 +15,7 @@ from kit.members.reading import Reader
 from kit.models.headed import Headed
 from kit.spec import Spec
 from kit.train.device import autocast, best_device, device_of
-from kit.train.lengths import by_length, distinct
+from kit.train.lengths import Inputs, by_length, distinct
 from kit.train.objective import to_device
 
 Weights = dict[str, torch.Tensor]
@@ -76,11 +76,21 @@ class NetworkPredictor(Predictor):
         wide = 4 if device.type == "cuda" else 1  # a GPU wants more work at once; a CPU gains nothing but padding
         with autocast(device, self.spec.stage.precision):  # around all batches: weights are made bf16 once
             for batch in by_length(inputs.length[first], wide * self.spec.batch_tokens, 8 * self.spec.batch_rows):
-                given = to_device(self.net.arranged(inputs.padded(first[batch])), device)
-                logits[batch] = self.net(**given).float().cpu().numpy()
+                logits[batch] = self._logits(inputs, first[batch])
         answer = np.empty((len(rows), rows.task.outputs))
         answer[order] = logits[again]
         return self.scale.answer(answer)
+
+    def _logits(self, inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+        """Answers about the rows of one batch, cut in two, and again, while the device's memory cannot hold it."""
+        half = len(rows) // 2
+        try:
+            given = to_device(self.net.arranged(inputs.padded(rows)), device_of(self.net))
+            return self.net(**given).float().cpu().numpy()
+        except torch.cuda.OutOfMemoryError:
+            if not half:
+                raise
+        return np.concatenate([self._logits(inputs, part) for part in (rows[:half], rows[half:])])
 
     def save(self, folder: Path) -> None:
         """Writes a folder that needs nothing else: what reads rows, weights, this member's spec."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from kit.data import Rows
 from kit.layers.heads import LINKS
@@ -15,7 +16,7 @@ from kit.layers.mixout import apply_mixout, apply_weight_noise, noisy_tune, unpa
 from kit.layers.spectral import SpectralPenalty, spectral_norm
 from kit.losses import default
 from kit.members.augmented import AugmentedRows
-from kit.members.fitted import NetworkPredictor, Scale, headed
+from kit.members.fitted import NetworkPredictor, Scale, Weights, headed
 from kit.members.network import Network
 from kit.members.reading import Reader
 from kit.models.headed import Headed
@@ -25,6 +26,7 @@ from kit.train.device import best_device
 from kit.train.lengths import LengthBatches
 from kit.train.objective import Objective
 from kit.train.objectives import Each, NegativeCorrelation, Penalised, RDrop, WithLanguageModel, causal
+from kit.train.perturb import VAT
 from kit.train.perturb.point import Point
 
 
@@ -45,7 +47,7 @@ def fit(spec: Network, rows: Rows, valid: Rows, work: Path, reader: Reader | Non
         penalty = SpectralPenalty(net) if spec.regularise.spectral_penalty else None
         fitted = NetworkPredictor(spec, reader, net, scale)
         with contextlib.ExitStack() as stack:
-            at_embeddings = any(stage.perturb or stage.noise or stage.mix for stage in spec.stages)
+            at_embeddings = any(stage.moves_inputs for stage in spec.stages)
             judged = train(
                 net,
                 [_objective(spec, net, stage, rows.task.kind, penalty) for stage in spec.stages],
@@ -53,7 +55,7 @@ def fit(spec: Network, rows: Rows, valid: Rows, work: Path, reader: Reader | Non
                     replace(batches, changed=_changed(spec, stage, reader, rows, stack), **_arranged(spec, stage, net))
                     for stage in spec.stages
                 ],
-                spec.stages,
+                [_linked(stage, rows.task.kind).for_train() for stage in spec.stages],
                 work,
                 net.depth,
                 stack.enter_context(Point(net, net.body.embedding)) if at_embeddings else None,
@@ -63,11 +65,23 @@ def fit(spec: Network, rows: Rows, valid: Rows, work: Path, reader: Reader | Non
                 net.factor,
                 save_every=spec.save_every,
             )
+        states = [_with_plain_weights(net, state) for state in judged.snapshots]
         if penalty:
             penalty.remove(net)
         unparametrize(net)
-    fitted.snapshots = judged.snapshots
+    fitted.snapshots = [{name: state[name] for name in net.state_dict()} for state in states]
     return fitted
+
+
+def _with_plain_weights(net: Headed, state: Weights) -> Weights:
+    """A snapshot, and the weights that its parametrizations made, by the names that they have without them.
+
+    Copies of a parametrized network cannot end their parametrizations one by one: they share its classes.
+    """
+    net.load_state_dict(state)
+    layers = [(path, layer) for path, layer in net.named_modules() if parametrize.is_parametrized(layer)]
+    weights = {f"{path}.{name}": getattr(layer, name) for path, layer in layers for name in layer.parametrizations}
+    return state | {name: value.detach().to("cpu", copy=True) for name, value in weights.items()}
 
 
 def build(spec: Network, reader: Reader, rows: Rows, scale: Scale) -> Headed:
@@ -88,6 +102,8 @@ def build(spec: Network, reader: Reader, rows: Rows, scale: Scale) -> Headed:
         spectral_norm(net.head)
     net.to(best_device())
     if spec.compile:
+        # or a forward compiled without hooks answers for a network with them: perturbations, noise and mixing are hooks
+        torch._dynamo.config.skip_nnmodule_hook_guards = False
         net.compile()
     return net
 
@@ -105,8 +121,18 @@ def _changed(
 
 def _arranged(spec: Network, stage: Stage, net: Headed) -> dict[str, Any]:
     """What is done at embeddings, and a language model, want rows of their own."""
-    rowwise = stage.perturb or stage.noise or stage.mix or spec.regularise.language
+    rowwise = stage.moves_inputs or spec.regularise.language
     return {} if rowwise else {"arranged": net.arranged}
+
+
+def _linked(stage: Stage, kind: str) -> Stage:
+    """The stage with a VAT that reads outputs as the task does."""
+    vat, link = stage.perturb, LINKS[kind]
+    if not isinstance(vat, VAT):
+        return stage
+    if vat.link not in (None, link):
+        raise KitError(f"VAT.link = '{vat.link}', but outputs of a {kind} task are read with '{link}'; leave link out")
+    return stage.model_copy(update={"perturb": vat.model_copy(update={"link": link})})
 
 
 def _objective(spec: Network, net: Headed, stage: Stage, kind: str, penalty: SpectralPenalty | None) -> Objective:

@@ -63,7 +63,7 @@ class Network(Member):
     stop: Literal["none", "valid", "inner"] = Field(
         "none", description="epoch that is kept: the last; the best on the judged fold; the best on some train rows"
     )
-    patience: int | None = Field(None, ge=0, description="epochs without gain after which it ends; none: all epochs")
+    patience: int | None = Field(None, ge=1, description="epochs without gain after which it ends; none: all epochs")
     inner: float = Field(0.1, gt=0, lt=1, description="share of the train rows that stop=inner judges on")
     compile: bool = Field(False, description="torch.compile: slow to begin with, then faster on a GPU")
     save_every: float = Field(120.0, ge=0, description="seconds between two saves that a killed run goes on from")

@@ -59,7 +59,7 @@ class ONLSTMLayer(nn.Module):
         columns = 2 * self.levels + 4 * hidden
         self.weight_ih = nn.Parameter(torch.empty(ways, inputs, columns))
         self.weight_hh = nn.Parameter(torch.empty(ways, hidden, columns))
-        self.bias = nn.Parameter(torch.empty(ways, 1, columns))
+        self.bias = nn.Parameter(torch.empty(ways * columns))  # one vector: optimizers know biases by that
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
         self.dropout = nn.Dropout(weight_drop)
@@ -68,7 +68,8 @@ class ONLSTMLayer(nn.Module):
         """Vectors (n, length, inputs), mask (n, length) → (n, length, ways · hidden)."""
         n, length, _ = states.shape
         read = torch.stack([states, reverse(states, mask)]) if self.ways == 2 else states.unsqueeze(0)
-        given = torch.baddbmm(self.bias, read.flatten(1, 2), self.weight_ih).unflatten(1, (n, length))
+        bias = self.bias.view(self.ways, 1, -1)
+        given = torch.baddbmm(bias, read.flatten(1, 2), self.weight_ih).unflatten(1, (n, length))
         recurrent = self.dropout(self.weight_hh)
         h, c = given.new_zeros(self.ways, n, self.hidden), states.new_zeros(self.ways, n, self.levels, self.chunk)
         seen = []

@@ -102,6 +102,7 @@ def _attend(
             flat, cu_seq_lens_q, min_seqlen=1, max_seqlen=max_length_q
         ).transpose(1, 2)
 
+    query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast, rotated ones are fp32
     seen = scaled_dot_product_attention(rows(query), rows(key), rows(value), dropout_p=dropout, scale=scaling)
     return seen.transpose(1, 2).values()[None], None
 

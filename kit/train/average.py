@@ -146,13 +146,15 @@ class _Running(Averaging):
 
 
 @contextlib.contextmanager
-def averaged(model: "nn.Module", average: Averaging | None) -> Iterator[None]:
-    """Context in which the model has its averaged weights, where there are any yet; batch norm keeps its statistics."""
+def averaged(
+    model: "nn.Module", average: Averaging | None, batches: "Iterable[objective.Batch] | None" = None
+) -> Iterator[None]:
+    """Context in which the model is as `finish` would leave it: what is judged is what is kept."""
     if average is None:
         yield
         return
     own = {name: value.clone() for name, value in model.state_dict().items()}
-    average.put(model)
+    average.finish(model, batches)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ class Judged:
     """What judging after each epoch has shown so far.
 
     Attributes:
-        patience: epochs without a better score after which training is over; None: never.
+        patience: epochs without a better score after which training is over, at least 1; None: never.
         scores: one for each epoch, higher is better.
         best: weights of the best epoch, on the CPU; empty before the first.
         snapshots: weights kept at the ends of cycles, where a stage takes them.
@@ -35,7 +35,7 @@ class Judged:
     @property
     def over(self) -> bool:
         """Whether patience is at its end."""
-        return self.patience is not None and self.chosen is not None and len(self.scores) - self.chosen > self.patience
+        return self.patience is not None and self.chosen is not None and len(self.scores) - self.chosen >= self.patience
 
     def take(self, score: float, model: nn.Module) -> None:
         """Notes an epoch's score, and keeps the model's weights if it is the best so far."""

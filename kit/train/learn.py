@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from kit.spec import KitError
 from kit.train.stage import Stage
 
 Depth = Callable[[str], int | None]
@@ -42,6 +43,9 @@ def let_learn(model: nn.Module, stage: Stage, epoch: int, depth: Depth | None, f
         epoch: from 1, within the stage.
         depth: parameter name → layers above it, see `parameter_groups`; without it all of `free` learns.
         free: names of the parameters that may learn; the others stay frozen.
+
+    Raises:
+        KitError: nothing would learn.
     """
     names = [name for name, _ in model.named_parameters()]
     depths = {name: depth(name) if depth else None for name in names}
@@ -51,6 +55,10 @@ def let_learn(model: nn.Module, stage: Stage, epoch: int, depth: Depth | None, f
         deepest[part(name)] = max(below or 0, deepest.get(part(name), 0))
     for name, weight in model.named_parameters():
         weight.requires_grad_(name in free and learns(stage, depths[name], deepest[part(name)], epoch))
+    if not any(weight.requires_grad for weight in model.parameters()):
+        freezing = [name for name in ("only_head", "freeze", "freeze_embeddings", "gradual") if getattr(stage, name)]
+        why = f"Stage.{' and '.join(freezing)} leaves" if free and freezing else "the caller leaves"
+        raise KitError(f"nothing learns: {why} no parameter of the {type(model).__name__} free")
     model.train()
     for module in model.modules():
         weights = list(module.parameters())

@@ -26,7 +26,7 @@ Transform = Callable[["Tensor"], "Tensor"]
 class Mix(Spec):
     """Settings of a mixture of rows. torch's generator alone decides what is drawn."""
 
-    needs_soft: ClassVar[bool] = True  # labels become shares: the loss must understand them
+    needs_point: ClassVar[bool] = False  # whether there is something to be done at the embedding's output
 
     alpha: float = Field(1.0, gt=0, description="λ, a row's own share, is drawn from Beta(alpha, alpha)")
     share: float = Field(1.0, gt=0, le=1, description="share of batches that are mixed")
@@ -45,7 +45,8 @@ class Mix(Spec):
         if torch.rand(()) >= self.share:
             return batch, None
         lam = torch.distributions.Beta(self.alpha, self.alpha).sample().item()
-        perm = torch.randperm(len(batch["y"]))
+        # drawn on the CPU, whose generator decides; moved once, without waiting for the device
+        perm = torch.randperm(len(batch["y"])).to(batch["y"].device, non_blocking=True)
         inputs, lam, transform = self.mixed(batch["inputs"], lam, perm)
         y = batch["y"]
         if classes is not None and y.shape[1] == 1:
@@ -66,7 +67,7 @@ class Mix(Spec):
 
 def blend(value: "Tensor", lam: float, perm: "Tensor") -> "Tensor":
     """λ · row i + (1 − λ) · row perm[i]."""
-    return lam * value + (1 - lam) * value[perm.to(value.device)]
+    return lam * value + (1 - lam) * value[perm]
 
 
 class Mixup(Mix):
@@ -99,7 +100,7 @@ class CutMix(Mix):
         (top, bottom), (left, right) = _span(height, side), _span(width, side)
         cut = {name: value.clone() for name, value in inputs.items()}
         for name, value in inputs.items():
-            there = value[perm.to(value.device), :, top:bottom, left:right]
+            there = value[perm, :, top:bottom, left:right]
             cut[name][:, :, top:bottom, left:right] = there
         return cut, 1 - (bottom - top) * (right - left) / (height * width), None
 
@@ -118,6 +119,8 @@ class EmbeddingMixup(Mix):
     tokens becomes the union of both rows' masks.
     """
 
+    needs_point: ClassVar[bool] = True
+
     mask: str = Field(
         "attention_mask", description="input that marks tokens with 1 and padding with 0, if there is one"
     )
@@ -127,5 +130,5 @@ class EmbeddingMixup(Mix):
     ) -> "tuple[dict[str, Any], float, Transform | None]":
         inputs = dict(inputs)
         if (mask := inputs.get(self.mask)) is not None:
-            inputs[self.mask] = torch.maximum(mask, mask[perm.to(mask.device)])
+            inputs[self.mask] = torch.maximum(mask, mask[perm])
         return inputs, lam, lambda value: blend(value, lam, perm)

@@ -73,7 +73,8 @@ class SGD(Optimizer):
         return self
 
     def build(self, groups: Groups) -> "torch.optim.Optimizer":
-        return torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.nesterov, fused=True)
+        # not fused: torch's kernel fails where some weights have momentum already and others, just let go, have none
+        return torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.nesterov)
 
 
 class RAdam(_Moments):

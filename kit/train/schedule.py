@@ -30,6 +30,10 @@ class Schedule(Spec):
         """Momentum (Adam's first beta) at one step; None leaves the optimizer's own."""
         return None
 
+    def problem(self, total: int) -> str:
+        """Why it cannot go over so few steps; empty where it can."""
+        return ""
+
 
 class Constant(Schedule):
     """The peak rate throughout."""
@@ -124,13 +128,17 @@ class CosineRestarts(Schedule):
         done = (step - starts[cycle]) / (starts[cycle + 1] - starts[cycle])
         return self.end + (1 - self.end) * _fall(done)
 
+    def problem(self, total: int) -> str:
+        few = f"{self.cycles} cycles need at least {self.cycles} steps; there are {total}"
+        return few if total < self.cycles else ""
+
     def ends(self, total: int) -> list[int]:
         """The last step, from 0, of each cycle."""
         return [start - 1 for start in self._starts(total)[1:]]
 
     def _starts(self, total: int) -> list[int]:
-        if total < self.cycles:
-            raise KitError(f"{self.cycles} cycles need at least {self.cycles} steps; there are {total}")
+        if problem := self.problem(total):
+            raise KitError(problem)
         return [-(-cycle * total // self.cycles) for cycle in range(self.cycles + 1)]
 
 
@@ -161,6 +169,13 @@ def _fall(done: float) -> float:
 def warmup_steps(total: int, share: float) -> int:
     """Steps in which the rate rises, of `total`."""
     return math.ceil(share * total - 1e-9)  # 0.07 · 100 is a hair above 7
+
+
+def problem_with(schedule: Schedule, total: int, warmup: float = 0.0) -> str:
+    """Why a schedule cannot go over `total` steps, warmup among them; empty where it can."""
+    rising = 0 if schedule.rises else warmup_steps(total, warmup)
+    problem = schedule.problem(total - rising)
+    return f"{problem} after warmup" if problem and rising else problem
 
 
 def warmed(schedule: Schedule, step: int, total: int, warmup: float = 0.0, scores: Sequence[float] = ()) -> float:

@@ -1,6 +1,6 @@
 """Stage: how a model learns for some epochs."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -11,9 +11,10 @@ from kit.train.average import Average, Snapshots
 from kit.train.mix import Mix
 from kit.train.optimizers import AdamW, Lamb, Optimizer
 from kit.train.perturb import Noise, Perturb
-from kit.train.schedule import CosineRestarts, Linear, Schedule
+from kit.train.schedule import CosineRestarts, Linear, Schedule, problem_with
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+FOR_MEMBERS = ("loss", "rdrop", "augment", "augmented")  # they make objective and batches, which `train` is given
 
 
 class Stage(Spec):
@@ -67,9 +68,26 @@ class Stage(Spec):
         ):
             cycles = f"cycles={self.average.cycles}"
             raise ValueError(f"average=Snapshots({cycles}) needs schedule=CosineRestarts({cycles})")
+        if self.steps and (problem := problem_with(self.schedule, self.steps, self.warmup)):
+            raise ValueError(f"schedule={type(self.schedule).__name__}: {problem}")
         return self
+
+    @property
+    def for_members(self) -> dict[str, Any]:
+        """What members read and `train` does not, by name → its default, where it is set to something else."""
+        defaults = {name: type(self).model_fields[name].default for name in FOR_MEMBERS}
+        return {name: default for name, default in defaults.items() if getattr(self, name) != default}
+
+    def for_train(self) -> Self:
+        """The stage as `train` takes it: with what members read left out."""
+        return self.model_copy(update=self.for_members)
+
+    @property
+    def moves_inputs(self) -> bool:
+        """Whether rows are shifted or mixed where they go in, each by itself."""
+        return bool((self.perturb and self.perturb.needs_point) or self.noise or self.mix)
 
     @property
     def features_are_fixed(self) -> bool:
         """Whether what the encoder says of a row is the same at every step."""
-        return self.only_head and not (self.perturb or self.noise or self.mix or self.augment)
+        return self.only_head and not (self.moves_inputs or self.augment)

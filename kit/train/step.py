@@ -16,6 +16,7 @@ from kit.train.kernels import training_kernels
 from kit.train.objective import Batch, Objective, to_device
 from kit.train.perturb.base import Again
 from kit.train.perturb.point import Point
+from kit.train.perturb.vat import NO_LINK, VAT
 from kit.train.stage import Stage
 
 
@@ -27,7 +28,7 @@ class Gradients:
         model: learns.
         objective: (model, batch) → summed loss of the rows.
         stage: mixing, noise, perturbation, precision.
-        point: where inputs are shifted; needed by perturbations, noise and embedding mixup.
+        point: where inputs are shifted; needed by perturbations but AWP, by noise and embedding mixup.
         classes: of a multiclass task, for mixed labels.
         scaler: of fp16 losses; else it does nothing.
     """
@@ -42,23 +43,26 @@ class Gradients:
 
     def __post_init__(self) -> None:
         self.parts = 1
-        needing = [name for name in ("perturb", "noise") if getattr(self.stage, name)]
-        if needing and self.point is None:
-            raise KitError(f"Stage.{needing[0]} needs to know where inputs are shifted: give train a point")
+        for name, done in {"perturb": "shifted", "noise": "shifted", "mix": "mixed"}.items():
+            if self.point is None and getattr(getattr(self.stage, name), "needs_point", False):
+                raise KitError(f"Stage.{name} needs to know where inputs are {done}: give train a point")
+        if isinstance(self.stage.perturb, VAT) and self.stage.perturb.link is None:
+            raise KitError(NO_LINK)
 
     def add_all(
         self, batches: Batches, together: list[np.ndarray], divisor: float, epoch: float, score: float | None
     ) -> Tensor:
         """Gradients of several batches, each cut in two, and again, while the device's memory cannot hold it.
 
-        Once cut, batches stay so. The gradients are the same, up to rounding and what dropout draws.
+        Once cut, batches stay so. Where each row has a loss of its own the gradients are the same, up to rounding and
+        what dropout draws; batch norm, mixing and losses of whole batches (SoftF1, SoftAUC, Flooding) see the parts.
         """
         while True:
             try:
                 parts = [rows[i :: self.parts] for rows in together for i in range(min(self.parts, len(rows)))]
                 first, *more = [self.add(to_device(batches[p], self.device), divisor, epoch, score) for p in parts]
                 return sum(more, first)
-            except torch.OutOfMemoryError:
+            except torch.cuda.OutOfMemoryError:
                 if self.parts >= max(map(len, together)):
                     raise
                 self.parts *= 2
@@ -80,15 +84,17 @@ class Gradients:
         batch, transform = stage.mix.batch(batch, self.classes) if stage.mix else (batch, None)
         if perturb is not None and not perturb.active(epoch, score):
             perturb = None
-        scale = self.scaler.get_scale() / divisor
+        scale: float | Tensor = 1 / divisor
+        if self.scaler.is_enabled():  # asked for as a number, the scale would have to be waited for
+            scale = self.scaler.scale(torch.ones((), device=self.device)) / divisor
         with training_kernels(self.device), self._at_the_point(transform):
             if perturb is None or not perturb.replaces_plain:
                 if self.point is not None:
                     self.point.wanted = perturb is not None
                 loss = self._forward(self.objective, batch).loss
-                loss.backward(torch.full_like(loss, scale))  # as (loss * scale).backward(), less a node of the graph
+                loss.backward(torch.ones_like(loss) * scale)  # as (loss * scale).backward(), less a node of the graph
                 total = loss.detach()
-            if perturb is not None and self.point is not None:
+            if perturb is not None:
                 again = Again(
                     loss=lambda: self._forward(self.objective, batch).loss * scale,
                     output=lambda: self._forward(_answer, batch),
@@ -106,11 +112,10 @@ class Gradients:
     @contextlib.contextmanager
     def _at_the_point(self, transform: Any) -> Any:
         with contextlib.ExitStack() as stack:
-            if transform is not None and self.point is None:
-                raise KitError("Stage.mix = EmbeddingMixup needs to know where inputs are mixed: give train a point")
             if self.stage.noise and self.point is not None:
                 stack.enter_context(self.stage.noise.at(self.point))
-            if transform is not None and self.point is not None:
+            if transform is not None:
+                assert self.point is not None
                 stack.enter_context(self.point.applied(transform, training_only=True))
             yield
 

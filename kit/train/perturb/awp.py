@@ -1,6 +1,6 @@
 """AWP: the weights are shifted, not the inputs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -23,9 +23,11 @@ class AWP(Perturb):
     earlier batches of the step), the loss there is added to the plain one, and w is put back, bit for bit.
     """
 
+    needs_point: ClassVar[bool] = False
+
     eps: float = Field(0.005, gt=0, description="length of a matrix's shift over its own length")
 
-    def _add(self, model: "nn.Module", point: "Point", again: Again) -> "Tensor":
+    def _add(self, model: "nn.Module", point: "Point | None", again: Again) -> "Tensor":
         matrices = [(p, p.detach().clone(), p.grad) for p in model.parameters() if p.ndim > 1 and p.grad is not None]
         try:
             with torch.no_grad():

@@ -4,7 +4,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from pydantic import Field
 
@@ -27,12 +27,12 @@ class Again:
     Attributes:
         loss: runs the objective: the batch's loss, a scalar with its graph, summed over rows and divided by `divisor`.
         output: runs the model: its output (n, k), with its graph.
-        divisor: what sums over rows are divided by, in the plain pass too.
+        divisor: what sums over rows are divided by, in the plain pass too; fp16's scale of the loss is in it.
     """
 
     loss: "Callable[[], Tensor]"
     output: "Callable[[], Tensor]"
-    divisor: float = 1.0
+    divisor: "float | Tensor" = 1.0
 
     def backward(self) -> "Tensor":
         """Adds the gradients of the loss to those of the parameters, and gives the loss, detached."""
@@ -45,9 +45,11 @@ class Perturb(Spec):
     """Settings of a perturbation of inputs or weights.
 
     Attributes:
+        needs_point: whether inputs are shifted, so that `add` must be told where.
         replaces_plain: whether `add` gives the whole gradient of a batch, so that there is to be no plain pass.
     """
 
+    needs_point: ClassVar[bool] = True
     replaces_plain: ClassVar[bool] = False
 
     start: float = Field(0.0, ge=0, description="epochs trained before it begins")
@@ -69,21 +71,21 @@ class Perturb(Spec):
         reached = self.start_score is not None and score is not None and score >= self.start_score
         return reached or epoch >= self.start
 
-    def add(self, model: "nn.Module", point: "Point", again: Again) -> "Tensor":
+    def add(self, model: "nn.Module", point: "Point | None", again: Again) -> "Tensor":
         """Adds the gradients of the perturbed loss to those of the parameters, and leaves all else as it was.
 
         The statistics of batch norm stay those of plain passes.
 
         Args:
             model: its parameters hold the plain gradients of this batch (and of earlier batches of the step).
-            point: where inputs are shifted; it was `wanted` in the plain pass, if there was one.
+            point: where inputs are shifted, None where none are; it was `wanted` in the plain pass, if there was one.
             again: the same batch once more.
 
         Returns:
             The loss that was added, detached, divided as that of the plain pass.
         """
         with _keeping_buffers(model):
-            return self._add(model, point, again)
+            return self._add(model, cast("Point", point), again)
 
     @abstractmethod
     def _add(self, model: "nn.Module", point: "Point", again: Again) -> "Tensor": ...
@@ -91,13 +93,18 @@ class Perturb(Spec):
 
 @contextlib.contextmanager
 def _keeping_buffers(model: "nn.Module") -> Iterator[None]:
-    kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    kept = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+        if name not in getattr(module, "constant_buffers", ())
+    ]
     try:
         yield
     finally:
         with torch.no_grad():
-            for buffer, value in kept:
-                buffer.copy_(value)
+            for module, name, buffer, value in kept:
+                setattr(module, name, buffer.copy_(value))  # a pass may have put another tensor in its place
 
 
 def rewinder(device: "torch.device") -> Callable[[], None]:

@@ -50,5 +50,6 @@ class FreeLB(Perturb):
                 loss = again.loss() / self.steps
             loss.backward()
             losses.append(loss.detach())
-            deltas.append(project(deltas[-1] + self.step * unit(point.grad), self.eps, "l2"))
+            gradient = torch.nan_to_num(point.grad, 0.0, 0.0, 0.0)  # fp16 may overflow; such a step is then left out
+            deltas.append(project(deltas[-1] + self.step * unit(gradient), self.eps, "l2"))
         return torch.stack(losses).sum()

@@ -2,7 +2,7 @@
 
 import contextlib
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ else:
 
 class Noise(Spec):
     """Settings of a noise; `noise(value, mask)` adds it to (n, …), but not to padding."""
+
+    needs_point: ClassVar[bool] = True
 
     def __call__(self, value: "Tensor", mask: "Tensor | None" = None) -> "Tensor":
         return value + real(self._draw(value, mask), mask)

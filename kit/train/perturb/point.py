@@ -18,7 +18,8 @@ class Point:
 
     Attributes:
         mask: (n, length) or (n, sentences, words), True at real tokens; None where the model was given no mask that
-            fits `value`.
+            fits `value`. Where a model reads texts in pieces, as rows of their own and only those that hold tokens,
+            this is the mask of these pieces (pieces, length).
         wanted: whether forward passes keep the gradient at `value`.
     """
 
@@ -134,6 +135,8 @@ class Point:
 
     def _pass(self, value: Tensor) -> Tensor:
         mask = self._given_mask
+        if mask is not None and mask.ndim == value.ndim == 3:  # texts in pieces
+            mask = mask[mask.any(-1)][:, : value.shape[1]]
         self.mask = mask.bool() if mask is not None and mask.shape == value.shape[:-1] else None
         for transform, training_only in self._transforms:
             if self._training or not training_only:

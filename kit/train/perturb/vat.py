@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from kit.lazy import later
+from kit.spec import KitError
 from kit.train.perturb.ball import real, unit
 from kit.train.perturb.base import Again, Perturb, rewinder
 
@@ -18,6 +19,7 @@ else:
     torch, F = later("torch"), later("torch.nn.functional")
 
 Link = Literal["softmax", "sigmoid", "identity"]
+NO_LINK = "VAT.link is not set, and only members know the task: give softmax, sigmoid or identity"
 
 
 class VAT(Perturb):
@@ -28,13 +30,18 @@ class VAT(Perturb):
     One pass without gradients and `iterations` + 1 passes more a batch.
     """
 
-    link: Link = Field(description="reading of outputs: one softmax, a sigmoid each, or plain numbers")
+    link: Link | None = Field(
+        None, description="reading of outputs: one softmax, a sigmoid each, plain numbers; none: the task's own"
+    )
     eps: float = Field(1.0, gt=0, description="L2 length of a row's shift")
     xi: float = Field(0.1, gt=0, description="L2 length of the trial shift; rounding drowns the KL of a tiny one")
     iterations: int = Field(1, ge=1, description="power iterations")
     weight: float = Field(1.0, gt=0, description="factor of the added loss")
 
     def _add(self, model: "nn.Module", point: "Point", again: Again) -> "Tensor":
+        link = self.link
+        if link is None:
+            raise KitError(NO_LINK)
         direction = unit(real(torch.randn_like(point.value), point.mask))
         rewind = rewinder(direction.device)
         with torch.no_grad():
@@ -42,10 +49,11 @@ class VAT(Perturb):
 
         def change() -> "Tensor":
             rewind()
-            return divergence(clean, again.output(), self.link).sum()
+            return divergence(clean, again.output(), link).sum()
 
         for _ in range(self.iterations):
-            direction = unit(point.gradient_of(change, self.xi * direction))
+            # scaled as a loss is: fp16 would round the gradient of the plain divergence to nothing
+            direction = unit(point.gradient_of(lambda: change() / again.divisor, self.xi * direction))
         with point.shifted(self.eps * direction):
             loss = self.weight * change() / again.divisor
         loss.backward()
