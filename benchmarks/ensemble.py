@@ -213,11 +213,12 @@ def compare(folder: Path, args: argparse.Namespace) -> None:
         return
     if args.climb:
         theirs = run(args.autogluon, "hillclimbers", folder, args)
-        judged = args.members + args.rounds * args.members * 20
-        done = "score" in theirs
-        note = f"{args.metric} {theirs['score']:.7f}" if done else "stopped unfinished"
-        tell("hillclimbers", size, theirs, f"{theirs['judged']} blends judged (at most {judged}), {note}")
-        print(f"kit is {theirs['seconds'] / ours['seconds']:.1f} times faster" + ", at least" * (not done))
+        steps = min(used, args.rounds)  # the last may have found nothing
+        judged = args.members + round(1 / CLIMB) * sum(args.members - step for step in range(1, steps + 1))
+        note = f"{args.metric} {theirs['score']:.7f}" if "score" in theirs else "stopped unfinished"
+        tell("hillclimbers", size, theirs, f"{theirs['judged']} blends judged, {note}")
+        each = ours["seconds"] / judged, theirs["seconds"] / theirs["judged"]
+        print("seconds a blend: {:.5f} and {:.5f},".format(*each), f"kit is {each[1] / each[0]:.1f} times faster")
         return
     side = "autogluon" if has(args.autogluon, "autogluon.core.metrics") else "plain"
     theirs = run(args.autogluon if side == "autogluon" else sys.executable, side, folder, args)
@@ -242,7 +243,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=160_000)
     parser.add_argument("--columns", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--rival-rounds", type=int, help="time the rival for fewer rounds")
+    parser.add_argument("--rival-rounds", type=int, help="time the rival for fewer rounds, at least 2")
     parser.add_argument("--autogluon", default=sys.executable, help="a Python that has autogluon.core")
     parser.add_argument("--climb", action="store_true", help="hill climbing, against hillclimbers; one column")
     parser.add_argument("--limit", type=float, default=120, help="seconds after which hillclimbers is stopped")

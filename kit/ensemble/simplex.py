@@ -14,6 +14,8 @@ from kit.ensemble.smooth import exact, near, on_simplex, solve
 from kit.metrics import Metric
 from kit.spec import KitError
 
+FEW = 20_000  # predictions, up to which the metric itself is asked
+
 
 class Simplex(WeightedBlend):
     """The weights that score best (a stack with positive weights of sum 1: Breiman, "Stacked regressions", 1996).
@@ -31,7 +33,7 @@ class Simplex(WeightedBlend):
 
     def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
         members = len(predictions)
-        scorer = scorer_for(metric, y, predictions)
+        scorer = scorer_for(metric, y, predictions, small=FEW)
         judge = _judge(scorer)
         corners, equal = np.eye(members), np.full(members, 1 / members)
         singles = [judge(corner) for corner in corners]

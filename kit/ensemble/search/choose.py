@@ -1,5 +1,6 @@
 """Which scorer judges by a metric."""
 
+import sys
 from importlib import import_module
 
 import numpy as np
@@ -18,6 +19,7 @@ QUICK = {
     quadratic_kappa.fn: "kappa.Kappa",
 }
 SMALL = 100_000  # predictions in all, up to which asking the metric itself is as quick as loading the kernels
+LOADED = 2_000  # the same where they are loaded already
 LARGEST = 1e100  # beyond it sums and squares of predictions may overflow
 
 
@@ -31,7 +33,7 @@ def scorer_for(
         y: (n, targets) labels.
         predictions: (members, n, outputs), finite.
         clip: candidates are cut to [0, 1] before they are judged.
-        small: up to this many predictions the metric itself is asked.
+        small: up to this many predictions the metric itself is asked; SMALL: up to LOADED where the kernels are loaded.
 
     Raises:
         KitError: the metric refuses these labels or predictions.
@@ -39,10 +41,12 @@ def scorer_for(
     # whatever the metric refuses, it says so itself; cutting must not hide that a member gives no probabilities
     for member in predictions if clip else predictions[:1]:
         metric(y, member)
-    if predictions.size <= small or metric.fn not in QUICK or not _usual(metric, predictions):
+    module, _, name = QUICK.get(metric.fn, "").partition(".")
+    home = f"kit.ensemble.search.{module}"
+    least = LOADED if small == SMALL and home in sys.modules else small
+    if predictions.size <= least or not module or not _usual(metric, predictions):
         return Plain(metric, y, predictions, clip)
-    module, name = QUICK[metric.fn].split(".")
-    return getattr(import_module(f"kit.ensemble.search.{module}"), name)(metric, y, predictions, clip)
+    return getattr(import_module(home), name)(metric, y, predictions, clip)
 
 
 def _usual(metric: Metric, predictions: np.ndarray) -> bool:
