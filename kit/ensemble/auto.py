@@ -1,5 +1,6 @@
 """Auto: tries blends, takes one by its nested score and its simplicity, and says why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -92,7 +93,7 @@ class Auto(Blend):
         near = [i for i in known if sign * (scores[i] - scores[best]) <= self.within * errors[i]]
         chosen = min(near)
 
-        names, trials = _names(self.choices), []
+        names, trials = spelled(self.choices), []
         for i, name in enumerate(names):
             apart = None
             if i in known:
@@ -192,13 +193,14 @@ def _parts(judged: Judged) -> np.ndarray:
     return np.random.default_rng(0).permutation(n) % min(PARTS, n)
 
 
-def _names(choices: tuple[Blend, ...]) -> list[str]:
+def spelled(choices: Sequence[Blend]) -> list[str]:
+    """Blends as settings: their class, and what differs from its defaults."""
     """Each choice as a setting spells it: its class, and what differs from the defaults."""
     names = []
     for blend in choices:
         told = {name: getattr(blend, name) for name, info in type(blend).model_fields.items()
                 if getattr(blend, name) != info.default}  # fmt: skip
-        inside = ", ".join(f"{k}={_names((v,))[0] if isinstance(v, Blend) else v}" for k, v in told.items())
+        inside = ", ".join(f"{k}={spelled((v,))[0] if isinstance(v, Blend) else v}" for k, v in told.items())
         names.append(type(blend).__name__ + (f"({inside})" if inside else ""))
     return names
 

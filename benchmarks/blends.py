@@ -1,0 +1,78 @@
+"""Every blend on the finished members of a run: nested scores with intervals, and whether Auto keeps up with the best.
+
+    python benchmarks/blends.py runs/toxic [--comp toxic] [--only linear,minilm]
+
+Members are the folders in which all folds of the same rows and plan are finished, under whatever settings.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kit.bank import Shelf
+from kit.blending import out_of_fold
+from kit.cli import find_recipe
+from kit.ensemble import Auto, Blend, nested
+from kit.ensemble.auto import spelled
+from kit.files import read_json
+from kit.folds import plan_digest
+from kit.recipe import find_data
+from kit.run import Run
+from kit.threads import threads, use_threads
+
+
+def bank(run: Run, only: list[str]) -> dict[str, np.ndarray]:
+    """Out-of-fold predictions of every finished folder whose rows and plan are those of `run`."""
+    found = {}
+    for folder in sorted(path.parent for path in run.root.glob("*/spec.json")):
+        made = read_json(folder / "spec.json")
+        if only and folder.name.partition("-")[0] not in only:
+            continue
+        if (made["plan"], made["data"]) != (plan_digest(run.plan), run.table.digest):
+            continue
+        folds = {number: fold for number in run.folds if (fold := Shelf(folder).read(number)) is not None}
+        if len(folds) == len(run.folds):
+            found[folder.name] = out_of_fold(run, folds)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("root", type=Path, help="a run folder")
+    parser.add_argument("--comp", default="toxic")
+    parser.add_argument("--only", default="", help="members, with commas between; all by default")
+    args = parser.parse_args()
+    use_threads(threads())
+    recipe = find_recipe(args.comp)
+    folder = find_data(recipe.task, recipe.files[0], recipe.form)
+    if folder is None:
+        sys.exit(f"the competition's files are needed: data/{args.comp}/ or $KIT_DATA/{args.comp}/")
+    run = Run(recipe, recipe.load(folder, Path(os.environ.get("KIT_CACHE", "data/cache"))), args.root)
+    members = bank(run, [name for name in args.only.split(",") if name])
+    if len(members) < 2:
+        sys.exit(f"{args.root}: fewer than two finished members")
+    predictions, y, metric = np.stack(list(members.values())), run.table.y, run.table.task.metric
+    print(
+        f"{len(members)} members, {len(y):,} rows: {', '.join(f'{n} {metric(y, p):.5f}' for n, p in members.items())}"
+    )
+    print(f"\n| blend | nested {metric.name} [95 %] | gain over the best member [95 %] | s |\n|---|---|---|---|")
+    scores = {}
+    blends: list[Blend] = [*Auto().choices, Auto()]
+    for name, blend in zip(spelled(blends), blends, strict=True):
+        start = time.perf_counter()
+        told = nested(blend, predictions, y, run.plan, metric, list(members))
+        assert told is not None
+        scores[name], seconds = told.score, time.perf_counter() - start
+        print(f"| {name} | {told.interval} | {told.apart} | {seconds:.0f} |", flush=True)
+    *others, auto = scores.values()
+    best = max(others) if metric.greater_is_better else min(others)
+    side = "below" if metric.better(best, auto) else "above"
+    print(f"\nAuto is {abs(best - auto):.5f} {side} the best of its choices")
+
+
+if __name__ == "__main__":
+    main()
