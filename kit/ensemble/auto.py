@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from kit.ensemble.base import Blend, Blended, Judged, revived
+from kit.ensemble.base import Around, Blend, Blended, Judged, revived
 from kit.ensemble.crossfit import cross_fitted
 from kit.ensemble.geometric import Geometric
 from kit.ensemble.greedy import Greedy
@@ -144,7 +144,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Chosen(Blended):
+class Chosen(Around):
     """What Auto took.
 
     Attributes:
@@ -160,14 +160,6 @@ class Chosen(Blended):
     reason: str
     trials: tuple[Trial, ...]
     thresholds: tuple[float, ...] = ()
-
-    @property
-    def members(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.blended.members
-
-    @property
-    def weights(self) -> dict[str, float]:
-        return self.blended.weights
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
         return self.blended.join(predictions, columns)

@@ -100,6 +100,27 @@ class Blended(ABC):
         return revived(read_json(path))
 
 
+class Around(Blended):
+    """A blend with something done to it.
+
+    Attributes:
+        blended: the blend within.
+    """
+
+    blended: Blended
+
+    @property
+    def members(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.blended.members
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return self.blended.weights
+
+    def story(self) -> dict[str, Any]:
+        return self.blended.story()
+
+
 def revived(facts: dict[str, Any]) -> Blended:
     """The blend whose `facts` and kind these are."""
     import kit.ensemble  # noqa: F401 (every kind must be known)

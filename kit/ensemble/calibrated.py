@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from kit.ensemble.base import Blend, Blended, Judged, revived
+from kit.ensemble.base import Around, Blend, Blended, Judged, revived
 from kit.ensemble.calibration import Calibration, Temperature
 from kit.ensemble.crossfit import cross_fitted
 from kit.ensemble.greedy import Greedy
@@ -59,7 +59,7 @@ class Calibrated(Blend):
 
 
 @dataclass(frozen=True)
-class CalibratedBlend(Blended):
+class CalibratedBlend(Around):
     """What Calibrated found.
 
     Attributes:
@@ -75,17 +75,6 @@ class CalibratedBlend(Blended):
     classes: bool
     curves: tuple[dict[str, Any] | None, ...]
     thresholds: tuple[float, ...] = ()
-
-    @property
-    def members(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.blended.members
-
-    @property
-    def weights(self) -> dict[str, float]:
-        return self.blended.weights
-
-    def story(self) -> dict[str, Any]:
-        return self.blended.story()
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
         p = self.blended.join(predictions, columns).clip(0, 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from kit.ensemble.base import Blend, Blended, Judged, revived
+from kit.ensemble.base import Around, Blend, Blended, Judged, revived
 from kit.ensemble.greedy import Greedy
 from kit.ensemble.stack import kind_of
 from kit.spec import KitError, Spec, validator
@@ -70,7 +70,7 @@ class PriorShift(Blend):
 
 
 @dataclass(frozen=True)
-class PriorShifted(Blended):
+class PriorShifted(Around):
     """What PriorShift comes to.
 
     Attributes:
@@ -88,17 +88,6 @@ class PriorShifted(Blended):
     test_share: tuple[float, ...] | None = None
     shifts: bool = False
     thresholds: tuple[float, ...] = ()
-
-    @property
-    def members(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.blended.members
-
-    @property
-    def weights(self) -> dict[str, float]:
-        return self.blended.weights
-
-    def story(self) -> dict[str, Any]:
-        return self.blended.story()
 
     def for_test(self) -> Blended:
         return replace(self, shifts=self.test_share is not None)

@@ -47,7 +47,9 @@ class TokenReader(Reader):
         if spec.reinit:
             fresh_layers(body, spec.reinit, body.depth)
         if spec.checkpointing:
-            backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            named = ("activation_checkpointing_enable", "gradient_checkpointing_enable")  # since, before transformers 5
+            enable = next(getattr(backbone, name) for name in named if hasattr(backbone, name))
+            enable({"use_reentrant": False})
         return body
 
     def blank(self) -> TextEncoder | Pieces:
