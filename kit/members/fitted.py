@@ -17,6 +17,7 @@ from kit.spec import Spec
 from kit.train.device import autocast, best_device, device_of
 from kit.train.lengths import Inputs, by_length, distinct
 from kit.train.objective import to_device
+from kit.train.prepacked import prepacked
 
 Weights = dict[str, torch.Tensor]
 
@@ -74,7 +75,8 @@ class NetworkPredictor(Predictor):
         first, again = distinct(inputs, rows.at[order])
         device, logits = device_of(self.net), np.empty((len(first), rows.task.outputs))
         wide = 4 if device.type == "cuda" else 1  # a GPU wants more work at once; a CPU gains nothing but padding
-        with autocast(device, self.spec.stage.precision):  # around all batches: weights are made bf16 once
+        # around all batches: weights are made bf16, and laid out for products, once
+        with autocast(device, self.spec.stage.precision), prepacked(self.net):
             for batch in by_length(inputs.length[first], wide * self.spec.batch_tokens, 8 * self.spec.batch_rows):
                 logits[batch] = self._logits(inputs, first[batch])
         answer = np.empty((len(rows), rows.task.outputs))
