@@ -88,7 +88,7 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     # a test row is predicted by every fold's model, and their mean is the member's prediction
     tests = np.stack([np.mean([fold.test for fold in folds.values()], axis=0) for folds in members.values()])
     names, how = list(members), run.recipe.blend
-    columns, asked = (_columns(run, frame) for frame in (run.table.train[judged], run.table.test))
+    columns, asked = (columns_of(run, frame) for frame in (run.table.train[judged], run.table.test))
     blended = fit_thresholded(how, predictions, y, task.metric, names, plan, columns)
     honest = nested(how, predictions, y, plan, task.metric, names, columns)
     oof = blended.apply(predictions, columns)
@@ -120,7 +120,7 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     return BlendReport(blended.weights, score, summary, path, warnings, cuts, facts["auc"], blended.story())
 
 
-def _columns(run: Run, frame: pd.DataFrame) -> pd.DataFrame | None:
+def columns_of(run: Run, frame: pd.DataFrame) -> pd.DataFrame | None:
     """The original columns that the blend reads, of train or of test rows."""
     names, hidden = list(run.recipe.blend.needs), {run.table.task.id, *run.table.task.targets}
     if not names or not len(frame):  # a competition may have no test file

@@ -12,7 +12,9 @@ import pytest
 from conftest import House
 from reporting import EVIL, KINDS, fitted, made
 
-from kit.report import blend, calibration, errors, page, ranking, reproduce, scores, wrong
+from kit.ensemble import Auto, Greedy, diversity
+from kit.files import read_json, write_json
+from kit.report import blend, calibration, errors, left_out, page, ranking, reproduce, scores, wrong
 from kit.report.facts import Facts
 from kit.report.history import body as settings_part
 from kit.report.history import flat, history, remember
@@ -228,6 +230,32 @@ def test_what_auto_took_and_why(tmp_path: Path) -> None:
     assert f"{told['choice']} (taken)</th>" in html and escape(told["reason"]) in html
     assert html.count("<tr>") == 1 + 3 and escape(told["choices"][2]["refused"]) in html
     assert html.index("(taken)") < html.index("·</td>")
+
+
+@pytest.mark.parametrize("setting", ["blend=Greedy", "blend=Auto"])
+def test_what_each_member_adds_to_the_blend(setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fitted(made("multilabel", tmp_path, setting))
+    monkeypatch.setattr(left_out, "LONGEST", -1.0)
+    assert "1 more are judged" in left_out.body(Facts(run, ["good", "bad"]))
+    first = read_json(run.root / "blend" / "left_out.json")["adds"]
+    page = left_out.body(Facts(run, ["good", "bad"]))
+    kept = read_json(run.root / "blend" / "left_out.json")["adds"]
+    assert "more are judged" not in page and kept[:1] == first and [one["member"] for one in kept] == ["good", "bad"]
+    facts = Facts(run, ["good", "bad"])
+    chosen = Auto().named(facts.blend_facts["choice"]) if "Auto" in setting else Greedy()
+    p = np.stack(list(facts.members.values()))
+    found = diversity(chosen, p, facts.y, facts.plan, run.table.task.metric, ["good", "bad"]).adds
+    for one in kept:
+        assert one["adds"] == pytest.approx(found[one["member"]].value)
+        assert one["interval"] == pytest.approx([found[one["member"]].low, found[one["member"]].high])
+        assert f"{one['adds']:+.5f}" in page
+    assert found["good"].value > found["bad"].value
+
+    monkeypatch.setattr(left_out, "left_out", None)  # what is known is not computed again
+    assert f"{kept[0]['adds']:+.5f}" in left_out.body(Facts(run, ["good", "bad"]))
+    write_json(run.root / "blend" / "left_out.json", {"key": "another blend", "adds": kept})
+    with pytest.raises(TypeError):  # it would be computed
+        left_out.body(Facts(run, ["good", "bad"]))
 
 
 def test_ranks_are_no_probabilities(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from kit.ensemble.calibration import (
     calibration_error,
     reliability,
 )
-from kit.ensemble.diversity import Diversity, diversity
+from kit.ensemble.diversity import Diversity, diversity, left_out
 from kit.ensemble.geometric import Geometric
 from kit.ensemble.greedy import Greedy
 from kit.ensemble.hill import HillClimb
@@ -67,6 +67,7 @@ __all__ = [
     "calibration_error",
     "diversity",
     "fit_thresholded",
+    "left_out",
     "nested",
     "reliability",
     "scaled_ranks",

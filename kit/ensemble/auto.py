@@ -67,6 +67,10 @@ class Auto(Blend):
     def needs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for blend in self.choices for name in blend.needs))
 
+    def named(self, choice: str) -> Blend:
+        """The choice that `Chosen.choice` names."""
+        return self.choices[spelled(self.choices).index(choice)]
+
     def learn(self, judged: Judged) -> Blended:
         judged = replace(judged, plan=_parts(judged))
         joined: dict[int, np.ndarray] = {}
@@ -187,7 +191,6 @@ def _parts(judged: Judged) -> np.ndarray:
 
 def spelled(choices: Sequence[Blend]) -> list[str]:
     """Blends as settings: their class, and what differs from its defaults."""
-    """Each choice as a setting spells it: its class, and what differs from the defaults."""
     names = []
     for blend in choices:
         told = {name: getattr(blend, name) for name, info in type(blend).model_fields.items()

@@ -1,6 +1,6 @@
 """Diversity: how alike members err, and what each adds to the blend that the others do not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kit.ensemble.base import Blend, checked, scaled_ranks
-from kit.ensemble.nested import FEWER, MANY, ROUNDS, NestedScore, nested
+from kit.ensemble.nested import FEWER, MANY, ROUNDS, nested
 from kit.ensemble.threshold import decide_folds
 from kit.intervals import Difference, difference, resampled
 from kit.metrics import Metric
@@ -71,7 +71,7 @@ def diversity(
     return Diversity(
         names,
         tuple(tuple(row) for row in _correlation(errors).tolist()),
-        _adds(blend, predictions, y, plan, metric, names, columns),
+        dict(left_out(blend, predictions, y, plan, metric, names, columns)),
         float((errors**2).mean()),
         float(((predictions - mean) ** 2).mean()),
     )
@@ -95,31 +95,31 @@ def _correlation(errors: np.ndarray) -> np.ndarray:
     return np.clip(total, -1, 1)
 
 
-def _adds(
+def left_out(
     blend: Blend,
     predictions: np.ndarray,
     y: np.ndarray,
     plan: np.ndarray,
     metric: Metric,
-    names: tuple[str, ...],
-    columns: pd.DataFrame | None,
-) -> dict[str, Difference]:
-    """What each member adds; all blends are judged on the same resamples."""
-    whole = nested(blend, predictions, y, plan, metric, names, columns, rounds=0)
-    if whole is None or len(names) < 2:
-        return {}
-    without: list[NestedScore] = []
-    for i in range(len(names)):
-        kept = np.arange(len(names)) != i
-        rest = tuple(name for name in names if name != names[i])
-        found = nested(blend, predictions[kept], y, plan, metric, rest, columns, rounds=0)
-        assert found is not None
-        without.append(found)
-    judged = [decide_folds(metric, one.predictions, plan, one.thresholds) for one in (whole, *without)]
+    names: Sequence[str],
+    columns: pd.DataFrame | None = None,
+    asked: Sequence[str] | None = None,
+) -> Iterator[tuple[str, Difference]]:
+    """Member by member, what it adds: all blends are judged on the same resamples.
+
+    Arguments are those of `nested`, and which members are left out in turn (None: each). Nothing comes where there is
+    one member alone, or all rows lie in one fold.
+    """
+    whole = nested(blend, predictions, y, plan, metric, names, columns, rounds=0) if len(names) > 1 else None
+    if whole is None:
+        return
+    decided, said = decide_folds(metric, whole.predictions, plan, whole.thresholds)
     rounds = ROUNDS if y.size < MANY else FEWER
-    drawn = resampled(judged[0][0], y, [said for _, said in judged], rounds)
-    pairs = {name: drawn[:, [0, i + 1]] for i, name in enumerate(names)}
-    return {
-        name: difference(metric, (whole.score, one.score), pairs[name])
-        for name, one in zip(names, without, strict=True)
-    }
+    for name in names if asked is None else asked:
+        kept = np.array(names) != name
+        rest = tuple(other for other in names if other != name)
+        without = nested(blend, predictions[kept], y, plan, metric, rest, columns, rounds=0)
+        assert without is not None
+        rival = decide_folds(metric, without.predictions, plan, without.thresholds)[1]
+        drawn = resampled(decided, y, [said, rival], rounds)
+        yield name, difference(metric, (whole.score, without.score), drawn)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kit.report import left_out
 from kit.report.facts import Facts
 from kit.report.html import Cell, group, number, paragraph, table
 from kit.report.pictures import Pictures
@@ -34,7 +35,7 @@ def correlations(errors: np.ndarray) -> np.ndarray:
 
 
 def body(facts: Facts, pictures: Pictures) -> str:
-    """The matrix of correlations, the pairs that differ most, and the members' mean correlation with the others."""
+    """The matrix of correlations, the pairs that differ most, and what each member adds to the blend."""
     names = list(facts.members)
     if len(names) < 2:
         return paragraph("It takes two members with finished folds to compare errors.")
@@ -48,7 +49,8 @@ def body(facts: Facts, pictures: Pictures) -> str:
     )  # fmt: skip
     pairs = [(matrix[i, j], i, j) for i in range(len(names)) for j in range(i)]
     rows: list[list[Cell]] = [[f"{names[j]} · {names[i]}", number(float(value), 4)] for value, i, j in sorted(pairs)]
-    return group(figure, table(["pair", "correlation of errors"], rows[:60], "The pairs that differ most come first."))
+    pairwise = table(["pair", "correlation of errors"], rows[:60], "The pairs that differ most come first.")
+    return group(figure, pairwise) + left_out.body(facts)
 
 
 def _paint(axes: "Axes", matrix: np.ndarray, names: list[str]) -> None:
