@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import House, tree
 
+from kit.files import write_json
 from kit.recipe import find_data
 
 REFUSED = [
@@ -100,6 +101,12 @@ def test_a_sample_submission_that_does_not_fit_is_refused_before_the_work(house:
     assert not (house.folder / "runs").exists() and house.fits() == []
 
 
+def test_a_blend_that_reads_a_column_that_is_not_there_is_refused_before_the_work(house: House) -> None:
+    done = house.kit("cv", "small", "--set", "blend=Stack(columns=('nope',))")
+    assert done.returncode == 2 and "Stack: there is no column 'nope'" in done.stderr
+    assert not (house.folder / "runs").exists() and house.fits() == []
+
+
 def test_show_and_options_write_nothing(house: House) -> None:
     before = tree(house.folder)
     shown = house.kit("show", "small")
@@ -127,6 +134,15 @@ def test_options_list_every_knob(house: House) -> None:
     (line,) = [line for line in lines if line.split()[:1] == ["minilm.stage.optimizer.betas"]]
     assert "tuple[float, float]" in line  # brackets are no markup
     assert "preset=quick: " in done.stdout
+
+
+def test_options_know_what_a_search_has_written(house: House) -> None:
+    done = house.kit("options", "small", "--preset", "tuned")
+    assert done.returncode == 2 and "make tune comp=small" in done.stderr
+    write_json(house.runs / "tuned.json", {"boost": {"settings": ["boost.num_leaves=9"]}})
+    lines = house.kit("options", "small", "--preset", "tuned").stdout.replace("│", " ").splitlines()
+    (line,) = [line for line in lines if line.split()[:1] == ["boost.num_leaves"]]
+    assert line.split()[2] == "9" and "preset=tuned: boost.num_leaves=9" in lines
 
 
 def test_competitions(house: House) -> None:

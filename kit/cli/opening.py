@@ -64,12 +64,12 @@ def open_run(
     from kit.threads import threads as default_threads
 
     console, recipe = make_console(), find_recipe(comp)
-    root, cache = Path(os.environ.get("KIT_RUNS", "runs")), Path(os.environ.get("KIT_CACHE", "data/cache"))
+    cache = Path(os.environ.get("KIT_CACHE", "data/cache"))
     folder = find_data(recipe.task, recipe.files[0], recipe.form)
     if folder is None:
         preset = preset or ("quick" if "quick" in recipe.presets else "")
-    root = root / (f"{comp}-sample" if folder is None else comp if sample is None else f"{comp}-{sample}-rows")
-    spelled = tuple(recipe.spelled(preset or None, settings.split(), seed, _kept(recipe, preset, root)))
+    root = run_folder(comp, folder, sample)
+    spelled = tuple(recipe.spelled(preset or None, settings.split(), seed, kept_preset(recipe, preset, root)))
     recipe = recipe.override(*spelled)
     recipe.chosen(only)
     check(recipe)
@@ -88,7 +88,13 @@ def open_run(
     return console, Run(recipe, table if sample is None else table.subset(sample), root), brief
 
 
-def _kept(recipe: "Recipe", preset: str, root: Path) -> dict[str, list[str]]:
+def run_folder(comp: str, data: Path | None, sample: int | None = None) -> Path:
+    """Where a run of a competition lies; runs of the embedded sample (no data) and of a part of the rows lie apart."""
+    name = f"{comp}-sample" if data is None else comp if sample is None else f"{comp}-{sample}-rows"
+    return Path(os.environ.get("KIT_RUNS", "runs")) / name
+
+
+def kept_preset(recipe: "Recipe", preset: str, root: Path) -> dict[str, list[str]]:
     """The preset that searches have written into the run folder, where it is asked for."""
     if preset != "tuned" or preset in recipe.presets:
         return {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit.cli.app import Comp, Debug, FoldList, On, Only, Preset, Sample, Seed, Set, Threads, app
-from kit.cli.opening import find_recipe, known, make_console, open_run
+from kit.cli.opening import find_recipe, kept_preset, known, make_console, open_run, run_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +20,7 @@ def cv(
     sample: Sample = None, on: On = "inline", threads: Threads = None, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Fit what is missing, blend, and write submission.csv."""
+    from kit.blending import columns_of
     from kit.cv import fit_missing, todo
     from kit.execute import check_executor
     from kit.report import Progress
@@ -28,6 +29,8 @@ def cv(
     wanted = _numbers(folds)
     console, run, brief = open_run(comp, only, set_, preset, seed, sample, threads)
     names, numbers = list(run.recipe.chosen(only)), run.chosen_folds(wanted)
+    for frame in (run.table.train, run.table.test):  # a blend that reads what is not there is refused before the fits
+        columns_of(run, frame)
     if sample is None:
         _try_submission(run)
     left = todo(run, names, numbers)
@@ -83,14 +86,17 @@ def options(comp: Comp, set_: Set = "", preset: Preset = "", debug: Debug = Fals
     """List every knob with its type, value, range and meaning."""
     from rich.table import Column, Table
 
+    from kit.recipe import find_data
+
     recipe = find_recipe(comp)
-    recipe = recipe.override(*recipe.spelled(preset or None, set_.split()))
+    kept = kept_preset(recipe, preset, run_folder(comp, find_data(recipe.task, recipe.files[0], recipe.form)))
+    recipe = recipe.override(*recipe.spelled(preset or None, set_.split(), None, kept))
     grid = Table(Column("setting", no_wrap=True), "type", "value", "range", "meaning")
     for option in recipe.options():
         grid.add_row(option.name, option.type, str(option.value), option.range, option.description)
     console = make_console()
     console.print(grid)
-    for name, settings in recipe.presets.items():
+    for name, settings in {**recipe.presets, **kept}.items():
         console.print(f"preset={name}: {' '.join(settings)}", highlight=False)
 
 
