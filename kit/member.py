@@ -53,5 +53,10 @@ class Member(Spec):
         """Whether `fit` chooses anything by the judged fold's labels: its score is then slightly optimistic."""
         return False
 
+    @property
+    def judges(self) -> bool:
+        """Whether `fit` chooses anything by the task's metric: under another metric it is fitted anew."""
+        return self.peeks
+
     def prepare(self, rows: Rows) -> None:
         """Computes what reads no labels for all rows of `rows.source`, once; nothing to do by default."""

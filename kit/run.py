@@ -14,7 +14,7 @@ from kit.bank import Fold, Shelf
 from kit.data import Rows
 from kit.duplicates import duplicate_groups
 from kit.ensemble.threshold import takes_threshold
-from kit.files import write_array
+from kit.files import read_json, write_array, write_json
 from kit.folds import fold_numbers, plan_digest
 from kit.member import Predictor
 from kit.recipe import Recipe
@@ -22,6 +22,7 @@ from kit.spec import KitError, Spec, digest
 from kit.table import Table
 from kit.threads import use_threads
 
+ATTEMPT = "attempt.json"  # when work on an unfinished fold began, and what was spent on it before
 Outcome = Literal["done", "kept", "busy", "failed"]
 
 
@@ -112,7 +113,10 @@ class Run:
         return train, valid
 
     def shelf(self, name: str) -> Shelf:
-        """Where a member's folds lie: the key holds settings, task, plan and rows, so nothing else can be mixed in."""
+        """Where a member's folds lie: the key holds settings, task, plan and rows, so nothing else can be mixed in.
+
+        The metric is a part of it where fits choose by it; otherwise another metric judges the same predictions.
+        """
         member = self.recipe.chosen(name)[name]
         task = {k: v for k, v in self.table.task.dump().items() if k not in ("class", "slug", "metric")}
         identity = {
@@ -121,6 +125,7 @@ class Run:
             "plan": plan_digest(self.plan),
             "data": self.table.digest,
             **self.recipe.folds.beside_plan(),
+            **({"metric": self.table.task.metric.name} if member.judges else {}),
             **({} if self.fewer is None else {"fewer": self.fewer}),
         }
         return Shelf.of(self.root, name.partition("@")[0], identity)  # boost@7, a trial of boost, lies with boost's
@@ -142,7 +147,7 @@ class Run:
         return "done"
 
     def _fit(self, shelf: Shelf, name: str, fold: int, part: Path) -> None:
-        started = time.monotonic()
+        before, started = spent_before(part), time.monotonic()
         member, metric = self.recipe.members[name], self.table.task.metric
         train, valid = (self.table.rows(at) for at in self.split(fold))
         predictor = member.fit(train, valid, part)
@@ -156,8 +161,9 @@ class Run:
             "metric": f"{metric.name}@{metric.threshold}" if cut else metric.name,
             "score": metric(valid.labels, predictions[0]),
             "rows": {"train": len(train), "valid": len(valid), "test": len(predictions[1])},
-            "seconds": {"fit": round(fitted - started, 3), "predict": round(time.monotonic() - fitted, 3)},
+            "seconds": {"fit": round(before + fitted - started, 3), "predict": round(time.monotonic() - fitted, 3)},
         }
+        (part / ATTEMPT).unlink()
         shelf.finish(fold, predictions[0], predictions[1], score)
 
     def _predicted(self, name: str, predictor: Predictor, rows: Rows) -> np.ndarray:
@@ -178,6 +184,17 @@ class Run:
         return {fold: kept for fold, kept in found.items() if kept is not None}
 
 
+def spent_before(part: Path) -> float:
+    """Seconds that earlier attempts at a fold took, as long as they left traces in its folder; another one begins."""
+    path, before = part / ATTEMPT, 0.0
+    if path.exists():
+        told = read_json(path)
+        last = max(file.stat().st_mtime for file in part.rglob("*") if file.is_file())
+        before = told["before"] + max(0.0, last - told["began"])
+    write_json(path, {"before": before, "began": time.time()})
+    return before
+
+
 def why(error: BaseException) -> str:
     """What error.txt says: the sentence of a KitError, the traceback of a bug."""
     lines = [str(error)] if isinstance(error, KitError) else traceback.format_exception(error)
@@ -191,10 +208,15 @@ def opened(brief: Brief) -> Run:
     cls: Any = getattr(import_module(module), name)
     recipe: Spec = cls().override(*brief.settings)
     assert isinstance(recipe, Recipe)
-    table = recipe.load(brief.folder, brief.cache)
-    if brief.sample is not None:
-        table = table.subset(brief.sample)
-    return Run(recipe, table, brief.root, brief.fewer)
+    # members have no part in reading rows, so a search or an ablation reads them once for all its settings
+    untouched = recipe.model_copy(update={name: getattr(cls(), name) for name in recipe.members})
+    return Run(recipe, _table(untouched, brief.folder, brief.cache, brief.sample), brief.root, brief.fewer)
+
+
+@lru_cache(maxsize=2)
+def _table(recipe: Recipe, folder: Path, cache: Path, sample: int | None) -> Table:
+    table = recipe.load(folder, cache)
+    return table if sample is None else table.subset(sample)
 
 
 def run_job(job: Job) -> Outcome:

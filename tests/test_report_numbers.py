@@ -8,11 +8,12 @@ import pytest
 from reporting import fitted, made
 from sklearn.metrics import auc, confusion_matrix, log_loss, precision_recall_curve
 
-from kit.report import drift, ranking
+from kit.report import drift, ranking, training
 from kit.report.calibration import wilson
 from kit.report.confusion import confusion
 from kit.report.errors import correlations, residuals
 from kit.report.facts import Facts
+from kit.report.pictures import Pictures
 from kit.report.training import logs
 from kit.report.wrong import body as wrong_rows
 from kit.report.wrong import losses
@@ -101,6 +102,17 @@ def test_steps_go_on_rising_from_stage_to_stage(tmp_path: Path) -> None:
         (folder / part).mkdir(parents=True)
         (folder / part / "log.jsonl").write_text('{"step": 1, "loss": 2}\n{"step": 2, "lo')  # being written
     assert logs(folder) == {"a": [{"step": 1, "loss": 2}], "b": [{"step": 1, "loss": 2}]}
+
+
+def test_scores_of_judged_epochs_are_drawn(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run"))
+    facts, pictures = Facts(run, ["good", "bad"]), Pictures(tmp_path, ["good", "bad"], debug=True)
+    assert "Score of good" not in training.body(facts, pictures)
+    log = run.shelf("good").folder / "fold0" / "log.jsonl"
+    log.write_text(
+        log.read_text() + "".join(f'{{"stage": 1, "step": {i}, "steps": 3, "score": {i}}}\n' for i in (2, 3))
+    )
+    assert "Score of good" in training.body(facts, pictures) and "training-good-score" in pictures.made
 
 
 # ---- drift ---------------------------------------------------------------------------------------

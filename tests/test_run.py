@@ -1,6 +1,8 @@
 """A recipe from CSV files to a submission: each row judged once by a model that did not see it; faults; executors."""
 
+import dataclasses
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +14,18 @@ import pytest
 from conftest import RECIPE, House, write_csvs
 from rich.console import Console
 
+from kit import run as run_module
 from kit.blending import blend, last_blend, out_of_fold
 from kit.cv import fit_missing, todo
 from kit.ensemble import nested
-from kit.files import read_json
+from kit.files import read_json, write_json
+from kit.member import Member
+from kit.members import Boost, Perceptron, Seeds, Views
+from kit.metrics import Metric, log_loss, roc_auc
 from kit.report import leaderboard
-from kit.run import Run
+from kit.run import Brief, Run
 from kit.spec import KitError
+from kit.tta import Window
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +240,47 @@ def test_sample_is_a_part_and_kept_apart(house: House) -> None:
     (score, *_) = sorted(root.glob("memory-*/fold0/score.json"))
     assert read_json(score)["rows"] == {"train": 45, "valid": 15, "test": 30}
     assert not (root / "submission.csv").exists() and not house.runs.exists()
+
+
+def test_rows_are_read_once_for_all_settings_of_members(small: Any, tmp_path: Path) -> None:
+    def brief(*settings: str, sample: int | None = None) -> Brief:
+        return Brief("small_recipe:Small", settings, small.data, tmp_path / "run", tmp_path, sample)
+
+    one, other, third = (
+        run_module.opened(brief(*s)) for s in ((), ("memory.shift=1",), ("boost.trees=3", "folds.n=3"))
+    )
+    assert one.table is other.table and one.recipe != other.recipe and third.recipe.members != one.recipe.members
+    assert third.table is not one.table  # folds may belong to how rows are read
+    assert len(run_module.opened(brief(sample=50)).table.y) == 50
+
+
+def test_what_was_spent_before_a_kill_counts(small: Any, tmp_path: Path) -> None:
+    run = opened(small, tmp_path)
+    part = run.shelf("memory").part(0)
+    part.mkdir(parents=True)
+    assert run_module.spent_before(part) == 0
+    told = read_json(part / run_module.ATTEMPT)
+    write_json(part / run_module.ATTEMPT, told | {"began": told["began"] - 500})
+    (part / "last.pt").touch()
+    os.utime(part / "last.pt", (told["began"] - 400, told["began"] - 400))  # the last trace of the killed one
+    os.utime(part / run_module.ATTEMPT, (told["began"] - 500, told["began"] - 500))
+    assert run_module.spent_before(part) == pytest.approx(100, abs=0.1)
+    assert run_module.spent_before(part) == pytest.approx(100, abs=1)  # and one that died at once adds nothing
+    assert run.fit("memory", 0) == "done"
+    (kept,) = run.gathered("memory").values()
+    assert 100 <= kept.score["seconds"]["fit"] < 110
+    assert not (run.shelf("memory").folder / "fold0" / run_module.ATTEMPT).exists()
+
+
+def test_another_metric_refits_those_alone_that_choose_by_it(small: Any, tmp_path: Path) -> None:
+    def key(member: Member, metric: Metric) -> str:
+        table = opened(small, tmp_path).table
+        other = dataclasses.replace(table, task=table.task.model_copy(update={"metric": metric}))
+        recipe = opened(small, tmp_path).recipe.with_members({"own": member})
+        return Run(recipe, other, tmp_path).shelf("own").folder.name
+
+    for stop, same in (("none", True), ("inner", False), ("valid", False)):
+        net: Any = Perceptron(stop=stop)
+        for member in (net, Seeds(member=net), Views(member=net, views=(Window(size=3),))):
+            assert (key(member, roc_auc) == key(member, log_loss)) is same, (stop, member)
+    assert key(Boost(patience=5), roc_auc) == key(Boost(patience=5), log_loss)  # it stops by its loss

@@ -94,6 +94,13 @@ def test_rates_follow_the_schedule_for_every_group(tmp_path: Path) -> None:
         assert group["lr"] == pytest.approx(group["peak"] * warmed(Linear(), 79, 80, 0.25))
 
 
+def test_scores_of_judged_epochs_are_logged(tmp_path: Path) -> None:
+    scores = iter([0.3, 0.9, 0.6])
+    train(Net(), Supervised(BCE()), Cut([5] * 4), Stage(epochs=3), tmp_path, judge=lambda _: next(scores))
+    said = [(line["step"], line["score"]) for line in lines(tmp_path) if "score" in line]
+    assert said == [(4, 0.3), (8, 0.9), (12, 0.6)]
+
+
 # ---- parameter groups and optimizer ----------------------------------------------------------------
 
 

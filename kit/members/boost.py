@@ -45,6 +45,10 @@ class Boost(Member):
     def peeks(self) -> bool:
         return self.patience is not None
 
+    @property
+    def judges(self) -> bool:
+        return False  # early stopping looks at the loss
+
     def prepare(self, rows: Rows) -> None:
         for features in self.described(rows.task):
             features.of(rows)

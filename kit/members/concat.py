@@ -58,6 +58,10 @@ class Concat(Network):
     def peeks(self) -> bool:
         return super().peeks or (self.start == "fitted" and any(part.peeks for part in self.parts))
 
+    @property
+    def judges(self) -> bool:
+        return super().judges or (self.start == "fitted" and any(part.judges for part in self.parts))
+
     def prepare(self, rows: Rows) -> None:
         for part in self.parts:
             part.prepare(rows)

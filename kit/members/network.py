@@ -93,6 +93,10 @@ class Network(Member):
         return self.stop == "valid"
 
     @property
+    def judges(self) -> bool:
+        return self.stop != "none"
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         """All stages, in order."""
         return (self.stage, *self.then)

@@ -51,6 +51,10 @@ class Views(Member):
     def peeks(self) -> bool:
         return self.member.peeks
 
+    @property
+    def judges(self) -> bool:
+        return self.member.judges
+
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(with_views(rows, self.views, self.seed))
 

@@ -35,6 +35,10 @@ class Seeds(Member):
     def peeks(self) -> bool:
         return self.member.peeks
 
+    @property
+    def judges(self) -> bool:
+        return self.member.judges
+
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(rows)
 

@@ -90,12 +90,14 @@ class Progress:
         self.bars.update(self.tasks[name, fold], completed=line["step"], rate=rate)
 
     def _line(self, name: str, fold: int) -> dict[str, Any] | None:
-        text = last_line(newest(self.shelves[name].part(fold), "log.jsonl"))
-        try:
-            line = json.loads(text) if text else {}
-        except ValueError:  # the line is being written
-            return None
-        return line if isinstance(line, dict) and line.keys() >= SHOWN else None  # a member may log what it likes
+        for text in last_lines(newest(self.shelves[name].part(fold), "log.jsonl")):
+            try:
+                line = json.loads(text)
+            except ValueError:  # the line is being written
+                continue
+            if isinstance(line, dict) and line.keys() >= SHOWN:  # a member may log what it likes
+                return line
+        return None
 
 
 def newest(folder: Path, name: str) -> Path:
@@ -107,9 +109,14 @@ def newest(folder: Path, name: str) -> Path:
 
 
 def last_line(path: Path) -> str:
-    """The last line of a text file that has any; empty where the file is not there."""
+    """The last line of a text file that says anything; empty where there is none."""
+    return next(iter(last_lines(path)), "")
+
+
+def last_lines(path: Path) -> list[str]:
+    """The lines of a text file that say anything, the last one first; none where the file is not there."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError:
-        return ""
-    return next((line for line in reversed(lines) if line.strip()), "")
+        return []
+    return [line for line in reversed(lines) if line.strip()]

@@ -57,15 +57,15 @@ def _line(text: str) -> dict[str, Any] | None:
 
 
 def body(facts: Facts, pictures: Pictures) -> str:
-    """For each member that logs its training, the loss by step, a line a fold."""
+    """For each member that logs its training, the loss by step and the scores of judged epochs, a line a fold."""
     figures, silent = [], []
     for name in facts.names:
         found = fold_logs(facts, name)
         if not any("loss" in line for log in found.values() for line in log):
             silent.append(name)
             continue
-        last = {part: log[-1] for part, log in found.items()}
-        pace = np.mean([line["rows_per_second"] for line in last.values() if "rows_per_second" in line] or [np.nan])
+        paces = [[line["rows_per_second"] for line in log if "rows_per_second" in line] for log in found.values()]
+        pace = np.mean([values[-1] for values in paces if values] or [np.nan])
         speed = f" About {pace:,.0f} rows a second." if pace == pace else ""
         figures.append(
             pictures.draw(
@@ -75,23 +75,21 @@ def body(facts: Facts, pictures: Pictures) -> str:
                 lambda axes, found=found: _paint(axes, found),  # type: ignore[misc]
             )
         )  # fmt: skip
+        if any("score" in line for log in found.values() for line in log):
+            figures.append(
+                pictures.draw(
+                    f"training-{name}-score", f"Score of {name} after each judged epoch",
+                    f"{name}: {facts.task.metric.name} after each epoch, of the rows that decide when it stops, a line "
+                    "a fold; higher is better (of a metric that is better lower it stands with a minus).",
+                    lambda axes, found=found: _paint_parts(axes, found, "score"),  # type: ignore[misc]
+                )
+            )  # fmt: skip
     notes = paragraph(f"Nothing is logged by: {', '.join(silent)}.", "faint") if silent else ""
     return group(*figures) + notes
 
 
 def _paint(axes: "Axes", found: dict[str, Log]) -> None:
-    for index, (part, log) in enumerate(found.items()):
-        lines = [line for line in log if isinstance(line.get("loss"), (int, float))]
-        lines = [lines[i] for i in thinned(len(lines), MOST)]
-        steps, losses = [line["step"] for line in lines], [line["loss"] for line in lines]
-        marker = "o" if len(lines) < 12 else ""
-        axes.plot(
-            steps, losses, marker=marker, color=SERIES[index % len(SERIES)], label=part, linewidth=1.2, markersize=3
-        )
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    if len(found) <= 10:
-        axes.legend(loc="upper right")
+    _paint_parts(axes, found, "loss")
     log = next(iter(found.values()))
     rates = [(line["step"], line["lr"]) for line in log if isinstance(line.get("lr"), (int, float))]
     if len(rates) > 1:
@@ -99,3 +97,19 @@ def _paint(axes: "Axes", found: dict[str, Log]) -> None:
         other.plot(*zip(*rates, strict=True), color=LIGHT["faint"], linewidth=0.7)
         other.set_ylim(0, max(rate for _, rate in rates) * 3 or 1)
         other.set_axis_off()
+
+
+def _paint_parts(axes: "Axes", found: dict[str, Log], what: str) -> None:
+    """What was logged under one name, a line a fold."""
+    for index, (part, log) in enumerate(found.items()):
+        lines = [line for line in log if isinstance(line.get(what), (int, float))]
+        lines = [lines[i] for i in thinned(len(lines), MOST)]
+        steps, values = [line["step"] for line in lines], [line[what] for line in lines]
+        marker = "o" if len(lines) < 12 else ""
+        axes.plot(
+            steps, values, marker=marker, color=SERIES[index % len(SERIES)], label=part, linewidth=1.2, markersize=3
+        )
+    axes.set_xlabel("step")
+    axes.set_ylabel(what)
+    if len(found) <= 10:
+        axes.legend()

@@ -115,6 +115,7 @@ def train(
             if judge and course.ends(step):
                 with averaged(model, parts.get("average"), _epoch(rows, course.before + epoch)):
                     judged.take(judge(model.eval()), model)
+                keeper.log({"stage": number, "step": step + 1, "steps": len(course.steps), "score": judged.scores[-1]})
             keeper.save(number, step + 1, parts, now=step + 1 == len(course.steps))
             if judge and course.ends(step):
                 tell(len(judged.scores), judged.scores[-1])
