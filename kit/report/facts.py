@@ -1,5 +1,7 @@
 """Facts: what the parts of a report are drawn from, read from the bank once."""
 
+import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +14,7 @@ from kit.files import read_json
 from kit.report.judged import Scores, member_scores
 from kit.run import Brief, Run
 
+Tell = Callable[[str], None]
 BLEND = "blend"
 DRAWN = 25  # members that a picture shows: of more, the best
 LISTED = 10  # members that a table of members × columns shows
@@ -24,10 +27,19 @@ class Facts:
         run: recipe, rows and run folder.
         names: members to show.
         brief: how the run was asked for on the command line; None for a run that was opened in code.
+        patience: seconds that may be spent on what takes long.
+        tell: hears how far that is.
     """
 
-    def __init__(self, run: Run, names: list[str], brief: Brief | None = None) -> None:
-        self.run, self.names, self.brief = run, names, brief
+    def __init__(
+        self,
+        run: Run,
+        names: list[str],
+        brief: Brief | None = None,
+        patience: float = math.inf,
+        tell: Tell = lambda line: None,
+    ) -> None:
+        self.run, self.names, self.brief, self.patience, self.tell = run, names, brief, patience, tell
         self.task = run.table.task
 
     @cached_property
@@ -134,7 +146,7 @@ class Facts:
     @property
     def listed(self) -> list[str]:
         """Whose predictions a table of members × columns shows: those of the blend and of the best members."""
-        return [name for name in self.predictions if name == BLEND or name in self.ranking[:LISTED]]
+        return [*([] if self.blend is None else [BLEND]), *self.ranking[:LISTED]]
 
     @property
     def unlisted(self) -> str:
