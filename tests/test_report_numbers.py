@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from reporting import fitted, made
 from matplotlib.figure import Figure
+from reporting import fitted, made
 from sklearn.metrics import auc, average_precision_score, confusion_matrix, log_loss, precision_recall_curve
 
 from kit.report import drift, ranking
 from kit.report.calibration import wilson
 from kit.report.confusion import confusion
+from kit.report.drifting import verdict
 from kit.report.errors import correlations, residuals
 from kit.report.facts import Facts
-from kit.report.drifting import verdict
 from kit.report.pictures import Pictures
 from kit.report.training import logs
 from kit.report.wrong import body as wrong_rows
