@@ -87,8 +87,12 @@ class Shelf:
             return "failed"
         return "part" if self.part(fold).exists() else "absent"
 
-    def read(self, fold: int) -> Fold | None:
-        """A finished fold, or None where there is none or its checksums do not hold."""
+    def read(self, fold: int, test: bool = True) -> Fold | None:
+        """A finished fold, or None where there is none or its checksums do not hold.
+
+        Args:
+            test: read the predictions of test rows too; without them `Fold.test` has no rows.
+        """
         folder = self._fold(fold)
         try:
             sums = read_json(folder / "sums.json")
@@ -96,8 +100,9 @@ class Shelf:
                 return None
         except (OSError, ValueError, LookupError, TypeError):
             return None
-        valid, test = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("valid", "test"))
-        return Fold(valid, test, read_json(folder / "score.json"))
+        valid = np.load(folder / "valid.npy", allow_pickle=False)
+        asked = np.load(folder / "test.npy", allow_pickle=False) if test else valid[:0]
+        return Fold(valid, asked, read_json(folder / "score.json"))
 
     @contextlib.contextmanager
     def work(self, fold: int) -> Iterator[Path | None]:

@@ -20,6 +20,7 @@ from kit.submit import write as write_submission
 
 VERSION = 3  # of what a blend comes to: raise it when the same settings give another result
 
+ODD = (OSError, ValueError, LookupError, TypeError)  # reading a report.json that is absent or none of ours
 STORY = ("choice", "reason", "choices")  # what `Blended.story` may tell
 
 
@@ -137,11 +138,10 @@ def last_blend(run: Run) -> BlendReport | None:
     """The last blend, if its members, settings and rows are still those of `run`; nothing is computed."""
     try:
         names = [name for name, _ in read_json(run.root / "blend" / "report.json")["weights"]]
-    except (OSError, ValueError):
+        known = set(names) <= run.recipe.members.keys()
+    except ODD:
         return None
-    if not set(names) <= run.recipe.members.keys():
-        return None
-    return next((kept for submit in (True, False) if (kept := _kept(run, names, submit))), None)
+    return next((kept for submit in (True, False) if (kept := _kept(run, names, submit))), None) if known else None
 
 
 def _key(run: Run, names: list[str], submit: bool) -> str:
@@ -153,11 +153,12 @@ def _key(run: Run, names: list[str], submit: bool) -> str:
 def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
     try:
         facts = read_json(run.root / "blend" / "report.json")
-    except (OSError, ValueError):
+        key, path = facts["key"], run.root / "submission.csv" if facts["submitted"] else None
+        weights, cuts = dict(facts["weights"]), tuple(facts["thresholds"])
+        story = {name: facts[name] for name in STORY if name in facts}
+        kept = BlendReport(
+            weights, facts["score"], facts["summary"], path, facts["warnings"], cuts, facts["auc"], story
+        )
+    except ODD:
         return None
-    path = run.root / "submission.csv" if facts["submitted"] else None
-    if facts["key"] != _key(run, names, submit) or (path and not path.exists()):
-        return None
-    weights, cuts = dict(facts["weights"]), tuple(facts["thresholds"])
-    story = {name: facts[name] for name in STORY if name in facts}
-    return BlendReport(weights, facts["score"], facts["summary"], path, facts["warnings"], cuts, facts["auc"], story)
+    return None if key != _key(run, names, submit) or (path and not path.exists()) else kept

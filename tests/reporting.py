@@ -75,7 +75,9 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def made(kind: str, root: Path, *settings: str, test: bool = True, n: int = 120, text: bool = True) -> Run:
+def made(
+    kind: str, root: Path, *settings: str, test: bool = True, n: int = 120, text: bool = True, third: bool = False
+) -> Run:
     """A run of a task of this kind, nothing fitted."""
     rng = np.random.default_rng(3)
     facts = {"name": kind, "kind": kind} | KINDS[kind] | {"text": ("words",) if text else ()}
@@ -107,7 +109,12 @@ def made(kind: str, root: Path, *settings: str, test: bool = True, n: int = 120,
         bad: Guess = Guess(noise=1.2)
         blend: Blend = Greedy()
 
-    return Run(Small().override(*settings), Table(task_, train, asked if test else asked[:0]), root)
+    class Larger(Small):
+        third: Guess = Guess(noise=0.6)
+
+    return Run(
+        (Larger if third else Small)().override(*settings), Table(task_, train, asked if test else asked[:0]), root
+    )
 
 
 def fitted(run: Run, names: tuple[str, ...] = ("good", "bad"), folds: list[int] | None = None) -> Run:

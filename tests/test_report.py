@@ -2,27 +2,39 @@
 
 import base64
 import hashlib
+import io
+import math
 import re
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import House
 from reporting import EVIL, KINDS, fitted, made
+from rich.console import Console
+from scipy.stats import spearmanr
 
+from kit.blending import blend as blend_again
+from kit.blending import last_blend
 from kit.ensemble import Auto, Greedy, diversity
+from kit.ensemble.threshold import best_threshold
 from kit.files import read_json, write_json
-from kit.report import blend, calibration, errors, left_out, page, ranking, reproduce, scores, wrong
+from kit.metrics import Metric, f1
+from kit.report import blend, calibration, errors, left_out, page, ranking, reproduce, residuals, scores, timing, wrong
 from kit.report.facts import Facts
 from kit.report.history import body as settings_part
 from kit.report.history import flat, history, remember
+from kit.report.leaderboard import leaderboard
 from kit.report.page import parts, try_report, write_report
 from kit.report.pictures import Pictures, thinned
 from kit.report.reproduce import command
 from kit.report.style import SCRIPT
 from kit.run import Brief, Run
+from kit.track.shown import shown as tracked
 
 PNG = b"\x89PNG\r\n"
 
@@ -235,12 +247,24 @@ def test_what_auto_took_and_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", ["blend=Greedy", "blend=Auto"])
 def test_what_each_member_adds_to_the_blend(setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = fitted(made("multilabel", tmp_path, setting))
-    monkeypatch.setattr(left_out, "LONGEST", -1.0)
-    assert "1 more are judged" in left_out.body(Facts(run, ["good", "bad"]))
+    told: list[str] = []
+
+    def at(patience: float, *seconds: float) -> str:
+        clock = iter(seconds)
+        with monkeypatch.context() as patch:
+            patch.setattr(left_out, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+            return left_out.body(Facts(run, ["good", "bad"], patience=patience, tell=told.append))
+
+    # to blend all took more than a half of what may be spent on doing without each of two
+    assert at(20, 0, 10.5) == "<p>What each member adds to the blend takes longer than a run should end with: make " \
+        "report computes it.</p>"  # fmt: skip
+    assert not (run.root / "blend" / "left_out.json").exists()
+    assert "What 1 more add takes longer than a run should end with" in at(20, 0, 1, 21) and told == []
     first = read_json(run.root / "blend" / "left_out.json")["adds"]
-    page = left_out.body(Facts(run, ["good", "bad"]))
+    page = at(math.inf, 0, 1e6)
+    assert told == ["what each member adds to the blend: 1 of 1"]
     kept = read_json(run.root / "blend" / "left_out.json")["adds"]
-    assert "more are judged" not in page and kept[:1] == first and [one["member"] for one in kept] == ["good", "bad"]
+    assert "takes longer" not in page and kept[:1] == first and [one["member"] for one in kept] == ["good", "bad"]
     facts = Facts(run, ["good", "bad"])
     chosen = Auto().named(facts.blend_facts["choice"]) if "Auto" in setting else Greedy()
     p = np.stack(list(facts.members.values()))
@@ -258,6 +282,21 @@ def test_what_each_member_adds_to_the_blend(setting: str, tmp_path: Path, monkey
         left_out.body(Facts(run, ["good", "bad"]))
 
 
+def test_a_page_of_some_members_does_not_say_what_they_would_add_alone(tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path, third=True), ("good", "bad", "third"))
+    whole = left_out.body(Facts(run, ["good", "bad", "third"]))
+    path = run.root / "blend" / "left_out.json"
+    kept = path.read_bytes()
+    for names in (["good", "third"], ["good"]):
+        assert left_out.body(Facts(run, names)) == "" and path.read_bytes() == kept
+    path.unlink()
+    assert left_out.body(Facts(run, ["good", "third"])) == "" and not path.exists()
+    assert left_out.body(Facts(run, ["good", "bad", "third"])) == whole and "third</th>" in whole
+    blend_again(run, ["good", "third"])  # a blend of fewer, on a page of all
+    fewer = left_out.body(Facts(run, ["good", "bad", "third"]))
+    assert fewer != whole and "bad</th>" not in fewer and "third</th>" in fewer
+
+
 def test_ranks_are_no_probabilities(tmp_path: Path) -> None:
     for how in ("RankMean", "Auto(choices=(RankMean,))"):
         facts = Facts(fitted(made("binary", tmp_path / "run", f"blend={how}")), ["good", "bad"])
@@ -268,6 +307,18 @@ def test_ranks_are_no_probabilities(tmp_path: Path) -> None:
             and "rows with the highest loss of the good" in (wrong.body(facts, Pictures(tmp_path)))
         )
         assert "No probabilities, so left out: blend." in html and "y · good" in html and "y · blend" not in html
+
+
+def test_ranks_have_no_residuals(tmp_path: Path) -> None:
+    run = made("regression", tmp_path / "run", "blend=RankMean")
+    order = Metric("order", lambda y, p: float(spearmanr(y[:, 0], p[:, 0])[0]), True, "rank")
+    task = run.table.task.model_copy(update={"metric": order})
+    facts = Facts(fitted(Run(run.recipe, replace(run.table, task=task), run.root)), ["good", "bad"])
+    drawn = Pictures(tmp_path, ["good", "bad"], debug=True)
+    html = residuals.body(facts, drawn)
+    assert facts.ranked and facts.leader == "blend" and "y · blend" not in html and "y · good" in html
+    assert "label minus prediction of the good" in html and "The blend gives ranks" in html
+    assert "No values of the label, so left out: blend." in calibration.body(facts, drawn)
 
 
 def test_a_nested_blend_of_several_kinds_is_one_of_ranks(tmp_path: Path) -> None:
@@ -300,6 +351,17 @@ def test_settings_that_changed_since_the_last_run(tmp_path: Path) -> None:
         remember(second)
     scores = [entry["score"] for entry in history(second.root)]
     assert scores[0] != scores[1] and f"was {scores[0]:.5f}, now it is {scores[1]:.5f}." in html
+    blend_again(second, ["good"])  # the same settings, other members: that is what makes the score another
+    html = shown(second)
+    assert re.search(r">members that were blended</th><td[^>]*>bad, good</td><td[^>]*>good</td>", html)
+    assert ">good.noise<" not in html
+    remember(second)
+    remember(second)
+    assert [entry["members"] for entry in history(second.root)] == [["bad", "good"], ["bad", "good"], ["good"]]
+    older = [{name: value for name, value in entry.items() if name != "members"} for entry in history(second.root)]
+    write_json(second.root / "settings.json", {"runs": older})  # as an older kit wrote it
+    html = shown(second)
+    assert ">good.noise</th>" in html and "members that were" not in html
     (second.root / "settings.json").write_text("{")
     assert "nothing to compare" in shown(second)
 
@@ -364,6 +426,82 @@ def test_the_command_prints_where_the_report_lies(house: House) -> None:
     done = house.kit("report", "small", "--only", "memory")
     assert done.stdout.splitlines()[-1] == "report: runs/small/report.html"
     assert "finished</dt><dd>4 of 4" in (house.runs / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "odd", ["{}", "[]", "{", '{"weights": 3}', '{"weights": [[{}, 1]]}', '{"weights": [["good", 1]]}']
+)
+def test_an_odd_report_of_a_blend_is_none(odd: str, tmp_path: Path) -> None:
+    run = fitted(made("binary", tmp_path / "run"))
+    (run.root / "blend/report.json").write_text(odd)
+    assert last_blend(run) is None and "There is no blend of these settings" in written(run)
+    assert blend_again(run, ["good", "bad"]) is not None and last_blend(run) is not None
+
+
+def test_scores_are_those_of_the_present_metric(tmp_path: Path) -> None:
+    """Folds that were fitted under ROC AUC, of a task that is now judged by F1 at the best threshold of other folds."""
+    old = fitted(made("binary", tmp_path / "run"))
+    task = old.table.task.model_copy(update={"metric": f1})
+    run = Run(old.recipe, replace(old.table, task=task), old.root)
+    report = blend_again(run, ["good", "bad"])
+    facts = Facts(run, ["good", "bad"])
+    p = facts.members["good"]
+    for fold, found in facts.scores["good"].folds.items():
+        here = facts.plan == fold
+        cut = best_threshold(f1, facts.y[~here], p[~here])
+        assert (
+            found == pytest.approx(f1.at(cut[0])(facts.y[here], p[here]))
+            and found != run.gathered("good")[fold].score["score"]
+        )
+    console = Console(width=200, file=io.StringIO())
+    console.print(leaderboard(run, ["good", "bad"], report))
+    html, terminal = scores.body(facts, Pictures(tmp_path)), console.file.getvalue()  # type: ignore[attr-defined]
+    for found in (*facts.scores["good"].folds.values(), *facts.scores["bad"].folds.values()):
+        assert f"{found:.4f}" in html and f"{found:.4f}" in terminal
+    assert {thing.name: thing.scores["f1"] for thing in tracked(run, ["good"])}["good"] == facts.scores["good"].folds
+
+
+def test_the_best_stand_first(tmp_path: Path) -> None:
+    run = fitted(made("regression", tmp_path / "run", third=True), ("bad", "third"))
+    fitted(run, ("good",), [0])
+    facts = Facts(run, ["good", "bad", "third"])
+    html = scores.body(facts, Pictures(tmp_path, [], debug=True))
+    assert re.findall(r'<th scope="row">(\w+)</th>', html) == ["blend", "third", "bad", "good"]
+    assert re.findall(r">(blend|third|bad|good)</text>", html) == ["good", "bad", "third", "blend"]  # from below
+
+
+def test_of_many_members_the_best_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fitted(made("multilabel", tmp_path / "run", third=True), ("good", "bad", "third"))
+    for module in (blend, errors, scores, timing):
+        monkeypatch.setattr(module, "DRAWN", 2)
+    monkeypatch.setattr("kit.report.facts.LISTED", 2)
+    facts, drawn = Facts(run, ["bad", "good", "third"]), Pictures(tmp_path, [], debug=True)
+    assert facts.ranking == ["good", "third", "bad"]
+    for part in (ranking, calibration):
+        html = part.body(facts, drawn)
+        assert "Only the 2 best of 3 members." in html and "y · bad" not in html and "y · third" in html
+    html = errors.body(facts, drawn).partition("By how much")[0]
+    assert "The 2 best of 3 members." in html and html.count("<tr>") == 2 and ">bad</text>" not in html
+    html = scores.body(facts, drawn)
+    assert "The 2 best of 3 members." in html and ">bad</text>" not in html and "bad</th>" in html
+    assert "The 2 heaviest of 3 members." in blend.body(facts, drawn)
+    assert "The 2 of 3 members that took longest." in timing.body(facts, drawn)
+
+
+def test_a_page_says_whose_rows_it_is_about(tmp_path: Path) -> None:
+    run, cache = made("binary", tmp_path / "mine-sample"), tmp_path / "cache"
+
+    def head(folder: Path, sample: int | None) -> str:
+        brief = Brief("competitions.mine.recipe:Mine", (), folder, run.root, cache, sample)
+        return write_report(run, ["good"], brief).read_text().partition("<nav")[0]
+
+    html = head(cache / "mine-sample", None)
+    assert "<h1>mine-sample</h1>" in html and "<title>mine-sample: report</title>" in html
+    assert "Only a sample: 120 train rows, generated by the recipe" in html
+    assert "Only a part of the competition&#x27;s rows: 120 train rows, drawn at random (sample=120)." in head(
+        tmp_path, 120
+    )
+    assert "Only a" not in head(tmp_path, None) and "Only a" not in head(tmp_path, 500)
 
 
 def test_blend_predictions_of_other_rows_are_not_shown(tmp_path: Path) -> None:

@@ -101,22 +101,49 @@ def test_a_phone_scrolls_only_down(browser: Any, reports: dict[str, Path], kind:
     seen.page.close()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_shows_what_it_is_for(browser: Any, reports: dict[str, Path], kind: str) -> None:
+    seen = Seen(browser, reports[kind], width=1280)
+    tables = seen.page.evaluate(
+        """() => [...document.querySelectorAll("main .table > .box")].map(box => [
+        box.closest("section").id, box.querySelectorAll("thead th").length, box.scrollWidth, box.clientWidth])"""
+    )
+    assert {"calibration", "timing", "drift"} - {"calibration" if kind == "regression" else ""} <= {
+        t[0] for t in tables
+    }
+    assert [t for t in tables if t[1] <= 6 and t[2] > t[3]] == []
+    seen.page.set_viewport_size({"width": 390, "height": 800})
+    # on a phone the score, and a member's name when its folds are scrolled into sight
+    right = "cell => cell.getBoundingClientRect().right"
+    assert seen.page.locator("#scores tbody tr").first.locator("td").first.evaluate(right) < 390
+    seen.page.locator("#scores .box").evaluate("box => { box.scrollLeft = box.scrollWidth }")
+    name = seen.page.locator("#scores tbody th").first.bounding_box()
+    assert 0 <= name["x"] < 40 and seen.page.locator("#scores tbody td").last.evaluate(right) < 390
+    box = seen.page.locator("#wrong .box").first
+    assert box.evaluate("box => box.scrollHeight - box.clientHeight") <= 1 and box.locator("tbody tr").count() == 8
+    assert not seen.page.locator("#wrong details .box").is_visible()
+    seen.page.locator("#wrong summary").click()
+    assert seen.page.locator("#wrong details tbody tr").count() == 17
+    assert seen.page.locator("#wrong details .box").is_visible() and seen.page.evaluate(OVER) <= 0
+    seen.page.close()
+
+
 def test_tables_sort_by_a_click(browser: Any, reports: dict[str, Path]) -> None:
     seen = Seen(browser, reports["multilabel"])
     before = seen.column("scores", 0)
-    assert before == ["good", "bad", "blend"]
+    assert before == ["blend", "good", "bad"]
     assert seen.click("scores", "out-of-fold") == "descending"
-    scores = [float(cell) for cell in seen.column("scores", 6)]
+    scores = [float(cell) for cell in seen.column("scores", 1)]
     assert scores == sorted(scores, reverse=True)
     assert seen.click("scores", "out-of-fold") == "ascending"
-    assert [float(cell) for cell in seen.column("scores", 6)] == scores[::-1]
+    assert [float(cell) for cell in seen.column("scores", 1)] == scores[::-1]
     assert seen.click("scores", "member") == "ascending" and seen.column("scores", 0) == sorted(before)
     for expected in ("descending", "ascending"):  # what is not known stays last, whichever way
         assert seen.click("scores", "weight") == expected and seen.column("scores", 0)[-1] == "blend"
     assert seen.page.locator("#scores [aria-sort]").count() == 1
     seen.page.keyboard.press("Tab")  # by keyboard too
     seen.page.keyboard.press("Enter")
-    assert seen.page.locator("#scores [aria-sort]").inner_text().strip().startswith("time")
+    assert seen.page.locator("#scores [aria-sort]").inner_text().strip().startswith("fold 0")
     seen.page.close()
 
 

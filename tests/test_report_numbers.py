@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from reporting import fitted, made
-from sklearn.metrics import auc, confusion_matrix, log_loss, precision_recall_curve
+from sklearn.metrics import auc, average_precision_score, confusion_matrix, log_loss, precision_recall_curve
 
 from kit.report import drift, ranking, training
 from kit.report.calibration import wilson
 from kit.report.confusion import confusion
+from kit.report.drifting import verdict
 from kit.report.errors import correlations, residuals
 from kit.report.facts import Facts
 from kit.report.pictures import Pictures
@@ -22,22 +24,21 @@ RNG = np.random.default_rng(5)
 
 
 def test_correlation_of_errors_is_pearsons_averaged_over_columns() -> None:
-    errors = RNG.normal(size=(3, 50, 2))
-    errors[1] += errors[0]
-    naive = np.mean([np.corrcoef(errors[:, :, column]) for column in (0, 1)], axis=0)
-    np.testing.assert_allclose(correlations(errors), naive)
-    errors[2, :, 1] = 4.0  # an error that never changes has no correlation: the other column speaks alone
-    np.testing.assert_allclose(correlations(errors)[0, 2], np.corrcoef(errors[[0, 2], :, 0])[0, 1])
-    assert np.isnan(correlations(np.ones((2, 9, 1)))).all()
+    errors = RNG.normal(size=(2, 3, 50))
+    errors[:, 1] += errors[:, 0]
+    np.testing.assert_allclose(correlations(errors), np.mean([np.corrcoef(column) for column in errors], axis=0))
+    errors[1, 2] = 4.0  # an error that never changes has no correlation: the other column speaks alone
+    np.testing.assert_allclose(correlations(errors)[0, 2], np.corrcoef(errors[0, [0, 2]])[0, 1])
+    assert np.isnan(correlations(np.ones((1, 2, 9)))).all()
 
 
 def test_residuals_of_classes_are_of_the_true_ones_indicator(tmp_path: Path) -> None:
     run = fitted(made("multiclass", tmp_path / "run"), ("good",))
     facts = Facts(run, ["good"])
-    errors, p = residuals(facts, facts.members["good"]), facts.members["good"]
-    for row in (0, 5):
-        truth = [float(c == facts.y[row, 0]) for c in range(3)]
-        np.testing.assert_allclose(errors[row], truth - p[row])
+    p = facts.members["good"]
+    for column in range(3):
+        truth = (facts.y[:, 0] == column).astype(float)
+        np.testing.assert_allclose(residuals(facts, p, column), truth - p[:, column])
 
 
 def test_wilsons_interval() -> None:
@@ -58,7 +59,30 @@ def test_drawn_curves_keep_their_shape_when_they_are_thinned() -> None:
     assert len(x) <= 400 and auc(x, height) == pytest.approx(area, abs=1e-4)
     _, recall, precision, _ = ranking._recall("m", y, p)
     whole = precision_recall_curve(y, p)
-    assert len(recall) <= 400 and auc(recall, precision) == pytest.approx(auc(whole[1], whole[0]), abs=2e-3)
+    assert len(recall) <= 400 and stepped(recall, precision) == pytest.approx(average_precision_score(y, p))
+    for at in (0.1, 0.5, 0.9):
+        true = whole[0][np.searchsorted(-whole[1], -at, side="right") - 1]
+        assert precision[np.searchsorted(recall, at)] == pytest.approx(true, abs=0.02)
+
+
+def stepped(x: np.ndarray, y: np.ndarray) -> float:
+    """The area under matplotlib's "steps-pre"."""
+    return float((np.diff(x) * y[1:]).sum())
+
+
+@pytest.mark.parametrize("digits", [1, 6])  # also with many ties
+def test_the_precision_of_a_rare_column_is_drawn_as_it_is(digits: int, tmp_path: Path) -> None:
+    y = np.arange(2000) < 10
+    p = (2.0 * y + RNG.normal(size=2000)).round(digits)
+    curve = ranking._recall("_x", y, p)
+    axes = Figure().add_subplot()
+    ranking._paint(axes, [curve], Pictures(tmp_path), True, "pr")
+    (line,) = axes.lines
+    assert line.get_drawstyle() == "steps-pre"
+    area = stepped(*(np.asarray(values) for values in line.get_data()))
+    assert area == pytest.approx(average_precision_score(y, p), abs=1e-3) and len(line.get_xdata()) <= 11
+    legend = axes.get_legend()
+    assert legend is not None and legend.get_texts()[0].get_text() == f"_x  {curve[3]:.4f}"
 
 
 @pytest.mark.parametrize("kind", ["binary", "multilabel", "multiclass"])
@@ -128,6 +152,17 @@ def test_population_stability_index_by_hand() -> None:
     assert drift.psi(np.full(5, np.nan), np.full(5, np.nan)) == 0
 
 
+@pytest.mark.parametrize("to", [-999.0, 999.0])
+def test_values_beyond_all_of_train_are_a_bin_of_their_own(to: float) -> None:
+    """Where many rows share the least value, the first decile holds it alone, and must not hold what is below it."""
+    ours = np.append(np.zeros(300), RNG.random(700)) * np.sign(-to)
+    theirs = np.where(ours == 0, to, ours)
+    assert drift.psi(ours, theirs) > 0.25 and drift.psi(theirs, ours) > 0.25
+    few = np.append(np.full(50, to), RNG.random(950))  # less than a decile
+    assert drift.psi(RNG.random(1000), few) > 0.25
+    assert drift.psi(np.ones(100), np.full(100, to)) > 1 and drift.psi(ours, ours) == 0
+
+
 def rows(n: int, shift: float, words: list[str], seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     texts = [" ".join(rng.choice(words, 12)) for _ in range(n)]
@@ -141,16 +176,25 @@ WORDS = [f"word{i}" for i in range(400)]
 def test_equal_rows_are_not_told_apart_and_shifted_ones_are() -> None:
     train, same = rows(1200, 0, WORDS, 0), rows(600, 0, WORDS, 1)
     found = drift.compare(train, same, ("text",))
-    assert abs(found.auc - 0.5) < 0.06 and abs(found.words - 0.5) < 0.06 and found.rows == (600, 600)
+    assert found.words is not None and found.rows == (600, 600) and verdict(found) == "look alike"
+    assert abs(found.auc.value - 0.5) < 0.06 and abs(found.words.value - 0.5) < 0.06
     assert found.columns["psi"].max() < 0.1 and found.columns["p"].min() > 1e-4
 
     moved = drift.compare(train, rows(600, 2.0, [*WORDS[:200], *(f"new{i}" for i in range(200))], 2), ("text",))
-    assert moved.auc > 0.9 and moved.words > 0.9
+    assert moved.words is not None and min(moved.auc.value, moved.words.value) > 0.9
+    assert moved.auc.low <= moved.auc.value <= moved.auc.high and verdict(moved) == "are easily told apart"
     columns = moved.columns.set_index("name")
     assert columns.loc["size", "psi"] > 0.25 and columns.loc["size", "ks"] > 0.5
     assert columns.loc["text: share of unknown words", "test"] == pytest.approx(0.5, abs=0.05)
     assert columns.loc["text: share of unknown words", "train"] < 0.02
     assert columns.loc["size", "test"] - columns.loc["size", "train"] == pytest.approx(2, abs=0.2)
+
+
+def test_few_rows_of_one_kind_look_alike() -> None:
+    found = [drift.compare(rows(60, 0, WORDS, 2 * i), rows(20, 0, WORDS, 2 * i + 1), ("text",)) for i in range(20)]
+    assert sum(verdict(one) == "look alike" for one in found) >= 18
+    highest = [max(one.auc.value, one.words.value) for one in found if one.words]
+    assert sum(auc >= 0.55 for auc in highest) >= 5  # by the AUC alone many of them would not
 
 
 def test_a_train_row_does_not_know_its_own_words() -> None:

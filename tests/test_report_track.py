@@ -1,6 +1,8 @@
 """MLflow and TensorBoard: what their stores hold is what the bank holds, once."""
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from kit.report.page import write_report
 from kit.run import Run
 from kit.spec import KitError
 from kit.track import tracker
-from kit.track.shown import shown
+from kit.track.shown import Shown, shown
 
 NAMES = ["good", "bad"]
 
@@ -132,6 +134,35 @@ def test_mlflow_reads_back_what_the_bank_holds_once(run: Run, mlflow: Any) -> No
     client.set_tag(good.info.run_id, "kit.content", "")
     assert mlflow(run, NAMES).startswith("mlflow: 1 logged") and len(entries()) == 3
     assert points("fold 0/loss") == [(s, 1 / s) for s in range(1, 7)]
+
+
+def test_mlflow_shows_what_has_changed_since(run: Run, mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    (run.root / "report.html").unlink()
+    mlflow(run, NAMES)
+    client = MlflowClient(tracking_uri=f"sqlite:///{run.root / 'mlflow/mlflow.db'}")
+    (experiment,) = [e for e in client.search_experiments() if e.name == "run"]
+
+    def entries() -> dict[str, str]:
+        return {entry.info.run_name: entry.info.run_id for entry in client.search_runs([experiment.experiment_id])}
+
+    first = entries()
+    for page in ("a page", "another"):  # a page that is made later, or anew
+        (run.root / "report.html").write_text(page)
+        assert mlflow(run, NAMES).startswith("mlflow: 1 logged") and entries() == first
+        assert Path(client.download_artifacts(first["blend"], "report.html")).read_text() == page
+
+    def judged_anew(run: Run, names: list[str]) -> Iterator[Shown]:
+        for thing in shown(run, names):
+            yield replace(thing, scores=thing.scores | {"roc_auc": {0: 0.1, 1: 0.2}}) if thing.name == "good" else thing
+
+    monkeypatch.setattr("kit.track.to_mlflow.shown", judged_anew)
+    assert mlflow(run, NAMES).startswith("mlflow: 1 logged")
+    now = entries()
+    assert now.keys() == first.keys() and now["good"] != first["good"] and now["bad"] == first["bad"]
+    points = client.get_metric_history(now["good"], "roc_auc")
+    assert sorted((point.step, point.value) for point in points) == [(0, 0.1), (1, 0.2)]
 
 
 @pytest.mark.parametrize("tool, package", [("mlflow", "mlflow"), ("tensorboard", "tensorboard")])

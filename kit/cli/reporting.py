@@ -23,7 +23,8 @@ def report(
     from kit.report.page import write_report
 
     console, run, brief = open_run(comp, only, set_, preset, seed, sample, None)
-    path = write_report(run, list(run.recipe.chosen(only)), brief, debug)
+    names = list(run.recipe.chosen(only))
+    path = write_report(run, names, brief, debug, tell=lambda line: console.print(line, highlight=False))
     console.print(f"report: {path}", highlight=False, soft_wrap=True)
 
 

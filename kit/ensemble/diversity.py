@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kit.ensemble.base import Blend, checked, scaled_ranks
-from kit.ensemble.nested import FEWER, MANY, ROUNDS, nested
+from kit.ensemble.nested import FEWER, MANY, ROUNDS, NestedScore, nested
 from kit.ensemble.threshold import decide_folds
 from kit.intervals import Difference, difference, resampled
 from kit.metrics import Metric
@@ -104,13 +104,15 @@ def left_out(
     names: Sequence[str],
     columns: pd.DataFrame | None = None,
     asked: Sequence[str] | None = None,
+    whole: NestedScore | None = None,
 ) -> Iterator[tuple[str, Difference]]:
     """Member by member, what it adds: all blends are judged on the same resamples.
 
-    Arguments are those of `nested`, and which members are left out in turn (None: each). Nothing comes where there is
-    one member alone, or all rows lie in one fold.
+    Arguments are those of `nested`, which members are left out in turn (None: each), and the nested score of all of
+    them where it is known. Nothing comes where there is one member alone, or all rows lie in one fold.
     """
-    whole = nested(blend, predictions, y, plan, metric, names, columns, rounds=0) if len(names) > 1 else None
+    if whole is None and len(names) > 1:
+        whole = nested(blend, predictions, y, plan, metric, names, columns, rounds=0)
     if whole is None:
         return
     decided, said = decide_folds(metric, whole.predictions, plan, whole.thresholds)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit.blending import BlendReport
-from kit.report.facts import Facts
+from kit.report.facts import DRAWN, Facts
 from kit.report.html import Cell, group, number, paragraph, shortened, table
 from kit.report.pictures import Pictures
 
@@ -21,11 +21,14 @@ def body(facts: Facts, pictures: Pictures) -> str:
         return paragraph(f"There is no blend of these settings: {why}.")
     summary: dict[str, Any] = report.summary or {}
     nested = {int(fold): weights for fold, weights in summary.get("weights", {}).items()}
+    heaviest = sorted(report.weights, key=lambda name: -abs(report.weights[name]))[:DRAWN]
+    drawn = {name: weight for name, weight in report.weights.items() if name in heaviest}
+    rest = f" The {DRAWN} heaviest of {len(report.weights)} members." if len(report.weights) > DRAWN else ""
     figure = pictures.draw(
         "blend-weights", "Weight of each member in the blend",
         "Weights learnt on all rows (bars)" + (" and without each fold (dots): dots far apart mean that the rows do "
-        "not settle the weight." if nested else "."),
-        lambda axes: _paint(axes, report.weights, nested, pictures), (4.4, 0.9 + 0.36 * max(len(report.weights), 2)),
+        "not settle the weight." if nested else ".") + rest,
+        lambda axes: _paint(axes, drawn, nested, pictures), (4.4, 0.9 + 0.36 * max(len(drawn), 2)),
     )  # fmt: skip
     said = "".join(paragraph(line) for line in lines(facts, report))
     return (

@@ -6,8 +6,8 @@ import numpy as np
 
 from kit.ensemble.calibration import calibration_error, reliability
 from kit.report.facts import BLEND, Facts
-from kit.report.html import Cell, group, number, paragraph, table
-from kit.report.pictures import Pictures
+from kit.report.html import Cell, number, paragraph, table
+from kit.report.pictures import Pictures, legend
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ def body(facts: Facts, pictures: Pictures) -> str:
     if not facts.predictions:
         return paragraph("No fold is finished yet.")
     values = facts.task.kind == "regression"
-    pairs = {name: _pairs(facts, name) for name in facts.predictions}
+    pairs = {name: _pairs(facts, name) for name in facts.listed}
     off = [n for n, columns in pairs.items() if not values and not all(_probable(p) for _, p in columns.values())]
-    off += [BLEND] if BLEND in pairs and BLEND not in off and not values and facts.ranked else []
+    off += [BLEND] if BLEND in pairs and BLEND not in off and facts.ranked else []
     told = {name: columns for name, columns in pairs.items() if name not in off}
-    notes = [paragraph(f"No probabilities, so left out: {', '.join(off)}.")] if off else []
+    what = "values of the label" if values else "probabilities"
+    notes = [paragraph(f"No {what}, so left out: {', '.join(off)}.")] if off else []
     if not told:
         return "".join(notes)
     several = len(facts.task.targets) > 1
@@ -51,9 +52,10 @@ def body(facts: Facts, pictures: Pictures) -> str:
             rows.append([f"{column} · {name}", *(number(float(value)) for value in numbers)])
     caption = (
         "Calibration error: mean gap between what is said and seen, weighted by rows; Brier score: mean squared error."
+        + facts.unlisted
     )
     head = ["column · member", "mean prediction", "mean label", "calibration error", "Brier score"]
-    return group(figure, table(head, rows, caption)) + "".join(notes)
+    return figure + table(head, rows, caption) + "".join(notes)
 
 
 def _pairs(facts: Facts, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -72,11 +74,12 @@ def _probable(p: np.ndarray) -> bool:
 def _paint(
     axes: "Axes", lines: dict[str, tuple[np.ndarray, np.ndarray]], pictures: Pictures, several: bool, values: bool
 ) -> None:
+    drawn = {}
     for index, (name, (y, p)) in enumerate(lines.items()):
         said, seen, count = reliability(y, p, BINS, by="count" if values else "width")
         many = count >= FEWEST
         color = pictures.color(index) if several else pictures.color(name)
-        axes.plot(said[many], seen[many], "o-", color=color, label=name, markersize=3.5, linewidth=1.3)
+        (drawn[name],) = axes.plot(said[many], seen[many], "o-", color=color, markersize=3.5, linewidth=1.3)
         if not values:
             for x, share, n in zip(said[many], seen[many], count[many], strict=True):
                 axes.plot([x, x], wilson(share, n), color=color, linewidth=0.9, alpha=0.5)
@@ -84,7 +87,7 @@ def _paint(
     axes.plot(bounds, bounds, color=LIGHT["faint"], linewidth=0.9, zorder=1)
     axes.set_xlabel("mean prediction")
     axes.set_ylabel("mean label")
-    axes.legend(loc="best")
+    legend(axes, drawn, "best")
 
 
 def wilson(share: float, n: float, z: float = 1.959964) -> tuple[float, float]:

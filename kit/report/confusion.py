@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit.report.facts import Facts
-from kit.report.html import Cell, group, number, paragraph, shortened, table
+from kit.report.html import Cell, number, paragraph, shortened, table
 from kit.report.pictures import Pictures
 from kit.report.shades import heat
 
@@ -49,7 +49,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
         f1 = 2 * hits / (true + said) if true + said else None
         rows.append([name, int(true), int(said), number(precision, 3), number(recall, 3), number(f1, 3), taken])
     head = ["class", "rows", "said", "precision", "recall", "F1", "most often taken for"]
-    return group(figure, table(head, rows, f"Each class by its most probable answer, {facts.leader}."))
+    return figure + table(head, rows, f"Each class by its most probable answer, {facts.leader}.")
 
 
 def _paint(axes: "Axes", counts: np.ndarray, common: np.ndarray, names: list[str]) -> None:

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kit.intervals import Interval, bootstrap
+from kit.metrics import roc_auc
+
 SAMPLE = 4000  # rows of each side that are compared
 LETTERS = 1000  # of a text that are looked at
 FEWEST = 20  # rows of a side
 BINS = 10
+ROUNDS = 500  # resamples of an interval
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")  # a Chinese character counts as a word
 
 
@@ -21,14 +25,15 @@ class Drift:
 
     Attributes:
         columns: one row a figure: name, psi, ks, p, mean in train, mean in test.
-        auc: how well train and test rows are told apart by these figures, out of fold; 0.5: not at all.
-        words: the same by the words of the texts; nan without texts.
+        auc: how well train and test rows are told apart by these figures, out of fold; 0.5: not at all. With the 95 %
+            interval of a bootstrap over rows: of few rows a high AUC says little.
+        words: the same by the words of the texts; None without texts.
         rows: rows compared, of train and of test.
     """
 
     columns: pd.DataFrame
-    auc: float
-    words: float
+    auc: Interval
+    words: Interval | None
     rows: tuple[int, int]
 
 
@@ -53,7 +58,7 @@ def compare(train: pd.DataFrame, test: pd.DataFrame, text: Sequence[str], seed: 
     figures = cheap_figures(both, known, text)
     columns = pd.DataFrame([_compared(str(name), figures[name], is_test) for name in figures])
     texts = both[list(text)].astype(str).agg(" ".join, axis=1).str[:LETTERS].tolist() if text else []
-    words = words_auc(texts, is_test) if text else np.nan
+    words = words_auc(texts, is_test) if text else None
     return Drift(columns, adversarial_auc(figures, is_test), words, (len(ours), len(theirs)))
 
 
@@ -99,12 +104,17 @@ def _words(value: object) -> list[str]:
 
 
 def psi(ours: np.ndarray, theirs: np.ndarray, bins: int = BINS) -> float:
-    """Population stability index: Σ (p − q) ln(p / q) over bins; bounds are quantiles of `ours`, nan has its own bin.
+    """Population stability index: Σ (p − q) ln(p / q) over bins; bounds are quantiles of `ours`.
+
+    What lies below all of `ours`, what lies above, and nan have bins of their own.
 
     Below 0.1 counts as stable, above 0.25 as a shift, by custom rather than by a test (Siddiqi 2006).
     """
     known = ours[~np.isnan(ours)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.array([0.0])
+    edges = np.array([0.0])
+    if len(known):
+        least, *bounds = np.quantile(known, np.linspace(0, 1, bins + 1))
+        edges = np.unique([np.nextafter(least, -np.inf), *bounds])
     shares = []
     for values in (ours, theirs):
         # right-closed bins, so that a bound that many rows share parts them from what lies above
@@ -124,10 +134,9 @@ def _compared(name: str, values: pd.Series, is_test: np.ndarray) -> dict[str, fl
     return {"name": name, "psi": psi(ours, theirs), "ks": float(ks), "p": float(p), "train": means[0], "test": means[1]}
 
 
-def adversarial_auc(figures: pd.DataFrame, is_test: np.ndarray, seed: int = 0) -> float:
+def adversarial_auc(figures: pd.DataFrame, is_test: np.ndarray, seed: int = 0) -> Interval:
     """Out-of-fold AUC of a small LightGBM that tells test rows from train rows (adversarial validation)."""
     import lightgbm as lgb
-    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold
 
     x = figures.to_numpy(dtype=np.float64)
@@ -137,18 +146,17 @@ def adversarial_auc(figures: pd.DataFrame, is_test: np.ndarray, seed: int = 0) -
     p = np.zeros(len(x))
     for fit, judge in StratifiedKFold(3, shuffle=True, random_state=seed).split(x, is_test):
         p[judge] = lgb.train(settings, lgb.Dataset(x[fit], is_test[fit].astype(float)), 50).predict(x[judge])
-    return float(roc_auc_score(is_test, p))
+    return bootstrap(roc_auc, is_test, p, ROUNDS)
 
 
-def words_auc(texts: list[str], is_test: np.ndarray, seed: int = 0) -> float:
+def words_auc(texts: list[str], is_test: np.ndarray, seed: int = 0) -> Interval:
     """Out-of-fold AUC of a logistic regression on hashed words that tells test texts from train texts."""
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     hashed = HashingVectorizer(n_features=2**16, analyzer=_words, alternate_sign=False).transform(texts)
     model = LogisticRegression(solver="liblinear", dual=True, random_state=seed)  # more words than rows
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     p = cross_val_predict(model, hashed, is_test, cv=folds, method="predict_proba")[:, 1]
-    return float(roc_auc_score(is_test, p))
+    return bootstrap(roc_auc, is_test, p, ROUNDS)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from kit.report.drift import FEWEST, SAMPLE, compare
+from kit.intervals import Interval
+from kit.report.drift import FEWEST, SAMPLE, Drift, compare
 from kit.report.facts import Facts
-from kit.report.html import Cell, group, number, paragraph, shortened, table
+from kit.report.html import Cell, number, paragraph, shortened, table
 from kit.report.pictures import Pictures
 from kit.report.style import LIGHT
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 12  # bars
+# AUC below which, and what is then said
 VERDICTS = ((0.55, "look alike"), (0.65, "differ a little"), (0.8, "differ clearly"), (np.inf, "are easily told apart"))
 
 
@@ -26,10 +28,10 @@ def body(facts: Facts, pictures: Pictures) -> str:
     if len(table_.test) < FEWEST or len(table_.train) < 2 * FEWEST:
         return paragraph(f"Too few rows to compare: it takes {FEWEST} of test and {2 * FEWEST} of train.")
     found = compare(table_.train[table_.inputs], table_.test[table_.inputs], facts.task.text)
-    said = [f"Adversarial validation: train and test {_verdict(found.auc, found.words)}. A small LightGBM tells them "
-            f"apart with AUC {found.auc:.3f} by the figures below"]  # fmt: skip
-    if found.words == found.words:
-        said.append(f", a logistic regression with AUC {found.words:.3f} by their words")
+    said = [f"Adversarial validation: train and test {verdict(found)}. A small LightGBM tells them apart with AUC "
+            f"{_auc(found.auc)} by the figures below"]  # fmt: skip
+    if found.words:
+        said.append(f", a logistic regression with AUC {_auc(found.words)} by their words")
     ours, theirs = found.rows
     columns = found.columns.sort_values("psi", ascending=False, kind="stable")
     figure = pictures.draw(
@@ -43,12 +45,18 @@ def body(facts: Facts, pictures: Pictures) -> str:
     ]  # fmt: skip
     head = ["figure", "PSI", "KS", "p of KS", "mean in train", "mean in test"]
     caption = f"{ours:,} rows of train, {theirs:,} of test" + (", drawn at random." if SAMPLE in found.rows else ".")
-    return paragraph("".join(said) + "; 0.5 would be chance.") + group(figure, table(head, rows, caption))
+    said.append("; 0.5 would be chance. In brackets 95 % intervals; the verdict goes by their lower ends.")
+    return paragraph("".join(said)) + figure + table(head, rows, caption)
 
 
-def _verdict(*aucs: float) -> str:
-    highest = max(auc for auc in aucs if auc == auc)
-    return next(words for bound, words in VERDICTS if highest < bound)
+def verdict(found: Drift) -> str:
+    """How far train and test surely differ, in words."""
+    lows = [0.5 if auc.low != auc.low else auc.low for auc in (found.auc, found.words) if auc]
+    return next(words for bound, words in VERDICTS if max(lows) < bound)
+
+
+def _auc(found: Interval) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _plain(value: float) -> Cell:

@@ -1,5 +1,7 @@
 """Facts: what the parts of a report are drawn from, read from the bank once."""
 
+import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -7,10 +9,15 @@ import numpy as np
 
 from kit.bank import Fold
 from kit.blending import BlendReport, last_blend, out_of_fold
+from kit.ensemble.threshold import judge_folds, unseen_thresholds
 from kit.files import read_json
+from kit.report.judged import Scores, member_scores
 from kit.run import Brief, Run
 
+Tell = Callable[[str], None]
 BLEND = "blend"
+DRAWN = 25  # members that a picture shows: of more, the best
+LISTED = 10  # members that a table of members × columns shows
 
 
 class Facts:
@@ -20,16 +27,36 @@ class Facts:
         run: recipe, rows and run folder.
         names: members to show.
         brief: how the run was asked for on the command line; None for a run that was opened in code.
+        patience: seconds that may be spent on what takes long.
+        tell: hears how far that is.
     """
 
-    def __init__(self, run: Run, names: list[str], brief: Brief | None = None) -> None:
-        self.run, self.names, self.brief = run, names, brief
+    def __init__(
+        self,
+        run: Run,
+        names: list[str],
+        brief: Brief | None = None,
+        patience: float = math.inf,
+        tell: Tell = lambda line: None,
+    ) -> None:
+        self.run, self.names, self.brief, self.patience, self.tell = run, names, brief, patience, tell
         self.task = run.table.task
 
     @cached_property
     def folds(self) -> dict[str, dict[int, Fold]]:
-        """Member → its finished folds."""
-        return {name: self.run.gathered(name) for name in self.names}
+        """Member → its finished folds, without predictions of test rows: no part shows them, and they are large."""
+        read = {name: {f: self.run.shelf(name).read(f, test=False) for f in self.run.folds} for name in self.names}
+        return {name: {f: kept for f, kept in folds.items() if kept is not None} for name, folds in read.items()}
+
+    @cached_property
+    def scores(self) -> dict[str, Scores]:
+        """Member → what it scores."""
+        return {name: member_scores(self.run, folds) for name, folds in self.folds.items()}
+
+    @cached_property
+    def standing(self) -> list[str]:
+        """All members, the best score of all out-of-fold rows first, those that are not finished last."""
+        return self._by_score(self.names, {name: scores.pooled for name, scores in self.scores.items()})
 
     @cached_property
     def complete(self) -> list[str]:
@@ -100,13 +127,31 @@ class Facts:
         return ({} if self.blend is None else {BLEND: self.blend}) | self.members
 
     @cached_property
+    def ranking(self) -> list[str]:
+        """The members of `predictions`, the best score on `rows` first."""
+        metric, y, plan = self.task.metric, self.y, self.plan
+        thresholds = {name: unseen_thresholds(metric, y, p, plan) for name, p in self.members.items()}
+        scores = {name: judge_folds(metric, y, p, plan, thresholds[name]) for name, p in self.members.items()}
+        return self._by_score(list(scores), scores)
+
+    def _by_score(self, names: list[str], scores: dict[str, float]) -> list[str]:
+        sign = -1 if self.task.metric.greater_is_better else 1
+        return sorted(names, key=lambda name: (scores[name] != scores[name], sign * np.nan_to_num(scores[name])))
+
+    @property
     def best(self) -> str:
         """The member with the best score on `rows`."""
-        best, *others = self.members
-        scores = {name: self.task.metric(self.y, p) for name, p in self.members.items()}
-        for name in others:
-            best = name if self.task.metric.better(scores[name], scores[best]) else best
-        return best
+        return self.ranking[0]
+
+    @property
+    def listed(self) -> list[str]:
+        """Whose predictions a table of members × columns shows: those of the blend and of the best members."""
+        return [*([] if self.blend is None else [BLEND]), *self.ranking[:LISTED]]
+
+    @property
+    def unlisted(self) -> str:
+        """A sentence for such a table's caption where it does not show all members."""
+        return "" if len(self.members) <= LISTED else f" Only the {LISTED} best of {len(self.members)} members."
 
     @cached_property
     def leader(self) -> str:

@@ -4,13 +4,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kit.blending import last_blend
+from kit.blending import BlendReport, last_blend
 from kit.files import read_json, write_json
 from kit.report.facts import Facts
 from kit.report.html import Cell, number, paragraph, shortened, table
 from kit.report.pictures import Pictures
 from kit.run import Run
 
+MEMBERS = "members that were blended"
 MOST = 50  # runs that are kept
 
 
@@ -41,23 +42,39 @@ def history(root: Path) -> list[dict[str, Any]]:
 
 
 def remember(run: Run) -> None:
-    """Notes the settings and the score of the last blend; a run of the same settings takes the last one's place."""
+    """Notes settings, members and score of the last blend; a run of the same takes the last one's place."""
     report = last_blend(run)
     score = (report.summary or {}).get("nested") if report else None
-    entry = {"when": time.strftime("%Y-%m-%d %H:%M"), "score": score, "settings": run.recipe.dump()}
+    entry = {
+        "when": time.strftime("%Y-%m-%d %H:%M"), "score": score, "settings": run.recipe.dump(),
+        "members": _members(report),
+    }  # fmt: skip
     runs = history(run.root)
-    if runs and runs[-1]["settings"] == entry["settings"]:
+    if runs and not _differs(runs[-1], entry):
         runs.pop()
     write_json(run.root / "settings.json", {"runs": [*runs, entry][-MOST:]})
 
 
+def _members(report: BlendReport | None) -> list[str] | None:
+    """What was blended, in an order that tells nothing; None where nothing was."""
+    return sorted(report.weights) if report else None
+
+
+def _differs(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether two runs had other settings or blended other members, as far as both tell of them."""
+    members = [entry.get("members") for entry in (a, b)]  # an older kit did not note them
+    return a["settings"] != b["settings"] or (None not in members and members[0] != members[1])
+
+
 def body(facts: Facts, pictures: Pictures) -> str:
-    """The knobs that differ from the last finished run with other settings."""
-    now = facts.run.recipe.dump()
-    before = next((entry for entry in reversed(history(facts.run.root)) if entry["settings"] != now), None)
+    """The knobs that differ from the last finished run with other settings or members."""
+    now: dict[str, Any] = {"settings": facts.run.recipe.dump(), "members": _members(facts.report)}
+    before = next((entry for entry in reversed(history(facts.run.root)) if _differs(entry, now)), None)
     if before is None:
         return paragraph("No run with other settings has finished in this folder yet, so there is nothing to compare.")
-    old, new = flat(before["settings"]), flat(now)
+    old, new = flat(before["settings"]), flat(now["settings"])
+    if None not in (before.get("members"), now["members"]):
+        old[MEMBERS], new[MEMBERS] = ", ".join(before["members"]), ", ".join(now["members"])
     changed = [name for name in dict.fromkeys([*new, *old]) if old.get(name) != new.get(name)]
     # where another class stands in a place, its own knobs are no change of settings
     changed = [name for name in changed if not any(name.startswith(f"{other}.") for other in changed)]

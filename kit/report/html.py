@@ -34,9 +34,9 @@ def table(
     body = "".join(
         "<tr>" + "".join(_cell(c, i in wide, i == 0, labels[i]) for i, c in enumerate(row)) + "</tr>" for row in rows
     )
-    kind, below = _class("stack" if stack else ""), paragraph(caption, "faint")
+    kind, box, below = _class("stack" if stack else ""), "box whole" if stack else "box", paragraph(caption, "faint")
     return (
-        f'<div class="table"><div class="box" tabindex="0" role="region" aria-label="{text(caption)}"><table{kind}>'
+        f'<div class="table"><div class="{box}" tabindex="0" role="region" aria-label="{text(caption)}"><table{kind}>'
         f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>{below}</div>"
     )
 
@@ -61,6 +61,11 @@ def facts(pairs: Sequence[tuple[str, object]]) -> str:
 def code(words: str) -> str:
     """What is typed into a terminal."""
     return f'<pre class="box" tabindex="0"><code>{text(words)}</code></pre>'
+
+
+def details(summary: str, content: str) -> str:
+    """What is seen after a click on its summary."""
+    return f"<details><summary>{text(summary)}</summary>{content}</details>"
 
 
 def group(*parts: str) -> str:

@@ -5,9 +5,9 @@ from rich.console import Group
 from rich.table import Table as Grid
 from rich.text import Text
 
-from kit.blending import BlendReport, out_of_fold
-from kit.ensemble.threshold import judge, judge_folds, takes_threshold, unseen_thresholds
+from kit.blending import BlendReport
 from kit.metrics import mean_roc_auc, unjudged
+from kit.report.judged import cuts, member_scores
 from kit.run import Run
 
 MARKS = {"busy": "busy", "failed": "failed", "part": "…", "absent": "·", "damaged": "damaged", "done": "done"}
@@ -18,7 +18,7 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
 
     A metric with a threshold is taken at the one that is best on the other folds, and ROC AUC stands beside it.
     """
-    task, folds, cut = run.table.task, run.folds, _cuts(run)
+    task, folds, cut = run.table.task, run.folds, cuts(run)
     grid = Grid(title=f"{task.name} · {task.metric.name} · {len(run.plan):,} rows", title_justify="left")
     grid.add_column("member")
     for fold in folds:
@@ -93,29 +93,15 @@ def _between(interval: list[float] | None, form: str) -> str:
     return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval and None not in interval else ""
 
 
-def _cuts(run: Run) -> bool:
-    """Whether predictions are cut into yes and no before they are judged."""
-    return takes_threshold(run.table.task.metric, run.table.y, np.empty((0, run.table.task.outputs)))
-
-
 def _member(run: Run, name: str, weights: dict[str, float]) -> list[str]:
-    found, shelf, metric = run.gathered(name), run.shelf(name), run.table.task.metric
-    scores = {fold: kept.score["score"] for fold, kept in found.items()}
-    judged = np.isin(run.plan, list(found))
-    y, p, plan = run.table.y[judged], out_of_fold(run, found)[judged], run.plan[judged]
-    pooled, auc = "·", "·"
-    thresholds = unseen_thresholds(metric, y, p, plan)
-    if _cuts(run):
-        scores = {fold: judge(metric, y[plan == fold], p[plan == fold], cuts) for fold, cuts in thresholds.items()}
-    if len(found) == len(run.folds):
-        pooled = _number(judge_folds(metric, y, p, plan, thresholds))
-        auc = _number(mean_roc_auc(y, p)) if _cuts(run) else ""
-    cells = [_number(scores[f], 4) if f in found else MARKS[shelf.state(f)] for f in run.folds]
-    cells += [_spread([s for s in scores.values() if s == s]), pooled, *([auc] if _cuts(run) else [])]
-    seconds = sum(sum(kept.score["seconds"].values()) for kept in found.values())
+    found, shelf = run.gathered(name), run.shelf(name)
+    scores = member_scores(run, found)
+    cells = [_number(scores.folds[f], 4) if f in found else MARKS[shelf.state(f)] for f in run.folds]
+    cells += [_spread([s for s in scores.folds.values() if s == s]), _number(scores.pooled)]
+    cells += [_number(scores.auc)] if cuts(run) else []
     star = "*" if run.recipe.members[name].peeks else ""
     weight = f"{weights[name]:.2f}" if name in weights else "·"
-    return [name + star, *cells, weight, duration(seconds)]
+    return [name + star, *cells, weight, duration(scores.seconds)]
 
 
 def _spread(scores: list[float]) -> str:

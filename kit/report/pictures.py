@@ -4,7 +4,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from kit.report.html import text
 from kit.report.style import LIGHT, SERIES
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 SIZE = (4.4, 3.1)  # inches: in a phone's width its letters keep about their size
+LARGE = 6.5  # inches from which on a picture has the page's whole width, and a phone scrolls it
 POINTS = 3000  # most points of a cloud
 DPI = 150
 STYLE: dict[Any, Any] = {
@@ -73,7 +75,8 @@ class Pictures:
             return f'<figure class="fault">{text(alt)}: {fault(error)}</figure>'
         self.made.append(name)
         label = f'<svg role="img" aria-label="{text(alt)}" '
-        return f"<figure>{label}{picture.removeprefix('<svg ')}<figcaption>{text(caption)}</figcaption></figure>"
+        kind = ' class="large"' if size[0] > LARGE else ""
+        return f"<figure{kind}>{label}{picture.removeprefix('<svg ')}<figcaption>{text(caption)}</figcaption></figure>"
 
     def _drawn(self, name: str, paint: Paint, size: tuple[float, float]) -> str:
         import matplotlib
@@ -90,6 +93,13 @@ class Pictures:
             with replacing(self.folder / f"{name}.png") as temporary:
                 figure.savefig(temporary, format="png", dpi=DPI)
         return inline(buffer.getvalue(), name)
+
+
+def legend(axes: "Axes", things: "Mapping[str, Artist]", loc: Any) -> None:
+    """A legend of what was drawn, by name; matplotlib by itself leaves out names that begin with an underscore."""
+    made = axes.legend(list(things.values()), ["name"] * len(things), loc=loc)
+    for words, name in zip(made.get_texts(), things, strict=True):
+        words.set_text(name)
 
 
 def inline(svg: str, name: str) -> str:

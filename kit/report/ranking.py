@@ -6,7 +6,7 @@ import numpy as np
 
 from kit.report.facts import Facts
 from kit.report.html import Cell, group, number, paragraph, table
-from kit.report.pictures import Pictures, thinned
+from kit.report.pictures import Pictures, legend, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
     if several:
         named = {t: (y[:, i], facts.predictions[of][:, i]) for i, t in enumerate(facts.task.targets)}
     else:
-        named = {name: (y[:, 0], p[:, 0]) for name, p in facts.predictions.items()}
+        named = {name: (y[:, 0], facts.predictions[name][:, 0]) for name in facts.listed}
     known = {name: (truth, p) for name, (truth, p) in named.items() if truth.any() and not truth.all()}
     left = [name for name in named if name not in known]
     if not known:
@@ -61,22 +61,27 @@ def _recall(name: str, y: np.ndarray, p: np.ndarray) -> Curve:
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(y, p)
-    # evenly along the curve: points by threshold crowd where recall is high
-    at = np.unique(np.searchsorted(-recall, -np.linspace(1, 0, MOST), side="left").clip(max=len(recall) - 1))
-    return name, recall[at], precision[at], float(average_precision_score(y, p))
+    recall, best = np.unique(recall[::-1], return_index=True)  # of equal recalls the first is that of best precision
+    below = np.cumsum(np.diff(recall, prepend=0.0) * precision[::-1][best])  # of which the last is average precision
+    at = list(thinned(len(recall), MOST))
+    # a step is as high as the mean precision of the recalls that it spans, so that thinning leaves the area alone
+    x, height = recall[at], np.diff(below[at]) / np.diff(recall[at])
+    return name, x, np.append(height[:1], height), float(average_precision_score(y, p))
 
 
 def _paint(axes: "Axes", curves: list[Curve], pictures: Pictures, several: bool, kind: str) -> None:
+    # as average precision is defined: no line through precisions that no threshold has (Davis & Goadrich 2006)
+    style, lines = "default" if kind == "roc" else "steps-pre", {}
     for index, (name, x, y, area) in enumerate(curves):
         color = pictures.color(index) if several else pictures.color(name)
-        axes.plot(x, y, color=color, label=f"{name}  {area:.4f}", linewidth=1.4)
+        lines[f"{name}  {area:.4f}"] = axes.plot(x, y, color=color, drawstyle=style, linewidth=1.4)[0]
     if kind == "roc":
         axes.plot([0, 1], [0, 1], color=axes.spines["left"].get_edgecolor(), linewidth=1)
     axes.set_xlabel("false positive rate" if kind == "roc" else "recall")
     axes.set_ylabel("true positive rate" if kind == "roc" else "precision")
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.02)
-    axes.legend(loc="lower right" if kind == "roc" else "lower left")
+    legend(axes, lines, "lower right" if kind == "roc" else "lower left")
 
 
 def _table(facts: Facts, y: np.ndarray) -> str:
@@ -84,12 +89,13 @@ def _table(facts: Facts, y: np.ndarray) -> str:
 
     rows: list[list[Cell]] = []
     for i, target in enumerate(facts.task.targets):
-        for name, p in facts.predictions.items():
+        for name in facts.listed:
+            p = facts.predictions[name]
             areas: list[Cell] = [None, None]
             if y[:, i].any() and not y[:, i].all():
                 areas = [number(float(score(y[:, i], p[:, i]))) for score in (roc_auc_score, average_precision_score)]
             rows.append([f"{target} · {name}", int(y[:, i].sum()), number(float(y[:, i].mean()), 4), *areas])
     return table(
         ["column · member", "positives", "share", "ROC AUC", "average precision"], rows,
-        f"Of the same {len(y):,} out-of-fold rows, without any threshold.",
+        f"Of the same {len(y):,} out-of-fold rows, without any threshold.{facts.unlisted}",
     )  # fmt: skip

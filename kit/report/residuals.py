@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit.report.facts import Facts
+from kit.report.facts import BLEND, Facts
 from kit.report.html import Cell, group, paragraph, table
 from kit.report.pictures import POINTS, Pictures
 from kit.report.style import LIGHT
@@ -19,7 +19,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
     """For each target its residuals against the prediction, and how they are spread."""
     if not facts.predictions:
         return paragraph("No fold is finished yet.")
-    of, targets = facts.leader, facts.task.targets
+    of, targets = facts.teller, facts.task.targets
     errors = facts.y - facts.predictions[of]
     at = np.arange(len(errors))
     if len(at) > POINTS:
@@ -40,16 +40,22 @@ def body(facts: Facts, pictures: Pictures) -> str:
                 lambda axes, error=error: _spread(axes, error),  # type: ignore[misc]
             ),
         ]  # fmt: skip
+    told = [name for name in facts.listed if name != BLEND or not facts.ranked]
     rows: list[list[Cell]] = []
     for i, target in enumerate(targets):
-        for name, p in facts.predictions.items():
-            error = facts.y[:, i] - p[:, i]
+        for name in told:
+            error = facts.y[:, i] - facts.predictions[name][:, i]
             low, middle, high = np.quantile(error, [0.05, 0.5, 0.95])
             numbers = [error.mean(), error.std(), np.abs(error).mean(), low, middle, high]
             rows.append([f"{target} · {name}", *((f"{value:.4g}", float(value)) for value in numbers)])
     head = ["target · member", "mean (bias)", "sd", "mean size", "5 %", "median", "95 %"]
     rest = f" Pictures show the first {MOST} targets." if len(targets) > MOST else ""
-    return group(*figures) + table(head, rows, f"Residuals: label minus out-of-fold prediction.{rest}")
+    ranks = paragraph("The blend gives ranks, no values of the label, so it is left out.") if of != facts.leader else ""
+    return (
+        group(*figures)
+        + table(head, rows, f"Residuals: label minus out-of-fold prediction.{rest}{facts.unlisted}")
+        + ranks
+    )
 
 
 def _cloud(axes: "Axes", p: np.ndarray, error: np.ndarray) -> None:

@@ -1,15 +1,13 @@
 """Members × folds: the leaderboard of the page."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit.blending import out_of_fold
-from kit.ensemble.threshold import judge, judge_folds, takes_threshold, unseen_thresholds
-from kit.metrics import mean_roc_auc, unjudged
-from kit.report.facts import BLEND, Facts
+from kit.metrics import unjudged
+from kit.report.facts import BLEND, DRAWN, Facts
 from kit.report.html import Cell, group, number, paragraph, table
+from kit.report.judged import Scores, cuts
 from kit.report.leaderboard import MARKS, duration
 from kit.report.pictures import Pictures
 from kit.report.progress import last_line
@@ -18,64 +16,38 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What a member scores.
-
-    Attributes:
-        folds: fold → score, at the threshold that is best on the other folds where the metric has one.
-        pooled: of all out-of-fold rows together; nan unless every fold is finished.
-        auc: mean ROC AUC of the same, where the metric has a threshold.
-        seconds: spent on its finished folds.
-    """
-
-    folds: dict[int, float]
-    pooled: float
-    auc: float
-    seconds: float
-
-
-def member_scores(facts: Facts, name: str) -> Scores:
-    """The scores of a member's finished folds."""
-    run, found, metric = facts.run, facts.folds[name], facts.task.metric
-    judged = np.isin(run.plan, list(found))
-    y, p, plan = run.table.y[judged], out_of_fold(run, found)[judged], run.plan[judged]
-    thresholds = unseen_thresholds(metric, y, p, plan)
-    folds = {fold: judge(metric, y[plan == fold], p[plan == fold], cuts) for fold, cuts in thresholds.items()}
-    whole = bool(found) and len(found) == len(run.folds)
-    pooled = judge_folds(metric, y, p, plan, thresholds) if whole else np.nan
-    auc = mean_roc_auc(y, p) if whole and takes_threshold(metric, y, p) else np.nan
-    seconds = sum(sum(kept.score["seconds"].values()) for kept in found.values())
-    return Scores(folds, pooled, auc, seconds)
-
-
 def body(facts: Facts, pictures: Pictures) -> str:
-    """The table, what must be known to read it, and the spread of the folds as a picture."""
-    run, task = facts.run, facts.task
-    scores = {name: member_scores(facts, name) for name in facts.names}
-    cut = takes_threshold(task.metric, run.table.y, np.empty((0, task.outputs)))
-    head = ["member", *(f"fold {fold}" for fold in run.folds), "mean", "sd", "out-of-fold"]
-    head += [*(["ROC AUC"] if cut else []), "weight", "time"]
-    rows = [_row(facts, name, scores[name], cut) for name in facts.names]
-    report = facts.report
+    """The table, what must be known to read it, and the spread of the folds as a picture.
+
+    The blend stands first, then the members, the best first; what matters most stands in the first columns, which a
+    phone shows.
+    """
+    run, task, report = facts.run, facts.task, facts.report
+    cut = cuts(run)
+    head = ["member", "out-of-fold", *(["ROC AUC"] if cut else []), "mean", "sd", "weight"]
+    head += [*(f"fold {fold}" for fold in run.folds), "time"]
+    rows = [_row(facts, name, facts.scores[name], cut) for name in facts.standing]
+    shown: dict[str, list[float]] = {}
     if report and report.summary:
         folds = {int(fold): np.nan if s is None else s for fold, s in report.summary["folds"].items()}
-        cells: list[Cell] = [number(folds.get(fold), 4) for fold in run.folds]
-        cells += [*_spread(list(folds.values())), number(report.summary["nested"])]
-        rows.append([BLEND, *cells, *([number(report.auc)] if cut else []), None, None])
+        pooled = [number(report.summary["nested"]), *([number(report.auc)] if cut else [])]
+        each = [number(folds.get(fold), 4) for fold in run.folds]
+        rows.insert(0, [BLEND, *pooled, *_spread(list(folds.values())), None, *each, None])
+        shown[BLEND] = list(folds.values())
     better = "higher" if task.metric.greater_is_better else "lower"
     caption = (
         f"{task.metric.name}, {better} is better; {len(run.plan):,} rows. A column is sorted by a click on its name."
     )
-    shown = {name: list(s.folds.values()) for name, s in scores.items() if s.folds}
-    if report and report.summary:
-        shown[BLEND] = list(folds.values())
+    some = [name for name in facts.standing if facts.scores[name].folds]
+    shown |= {name: list(facts.scores[name].folds.values()) for name in some[:DRAWN]}
+    rest = f" The {DRAWN} best of {len(some)} members." if len(some) > DRAWN else ""
     notes, picture = "".join(map(paragraph, _notes(facts, cut))), ""
     if shown:
         picture = pictures.draw(
             "scores-folds",
             f"{task.metric.name} of each member on each fold",
-            "A dot is a fold, the bar their mean. Members are judged on the same folds, so compare dot with dot.",
+            "A dot is a fold, the bar their mean. Members are judged on the same folds, so compare dot with dot."
+            + rest,
             lambda axes: _paint(axes, shown, task.metric.name, pictures),
             (4.4, 0.9 + 0.36 * max(len(shown), 2)),
         )
@@ -84,13 +56,14 @@ def body(facts: Facts, pictures: Pictures) -> str:
 
 def _row(facts: Facts, name: str, scores: Scores, cut: bool) -> list[Cell]:
     shelf, weights = facts.run.shelf(name), facts.report.weights if facts.report else {}
-    cells: list[Cell] = [
+    cells: list[Cell] = [number(scores.pooled), *([number(scores.auc)] if cut else [])]
+    cells += [*_spread(list(scores.folds.values())), number(weights.get(name), 2)]
+    cells += [
         number(scores.folds[fold], 4) if fold in scores.folds else (MARKS[shelf.state(fold)], None)
         for fold in facts.run.folds
     ]
-    cells += [*_spread(list(scores.folds.values())), number(scores.pooled), *([number(scores.auc)] if cut else [])]
     star = "*" if facts.run.recipe.members[name].peeks else ""
-    return [name + star, *cells, number(weights.get(name), 2), (duration(scores.seconds), scores.seconds)]
+    return [name + star, *cells, (duration(scores.seconds), scores.seconds)]
 
 
 def _spread(scores: list[float]) -> list[Cell]:

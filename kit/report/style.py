@@ -30,6 +30,7 @@ header,main,footer{max-width:70rem;margin:0 auto;padding:0 1rem}
 header{padding-top:1.6rem}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .2rem;overflow-wrap:anywhere}
 h2{font-size:1.2rem;margin:0 0 .6rem}
+.part{border-left:3px solid var(--s4);padding:.2rem .8rem}
 p{margin:.5rem 0;max-width:46rem;overflow-wrap:anywhere}
 .faint,figcaption,footer{color:var(--faint);font-size:.875rem}
 nav{position:sticky;top:0;z-index:1;background:var(--back);border-bottom:1px solid var(--line);margin-top:1rem}
@@ -50,6 +51,7 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:t
 th,td{padding:.42rem .7rem;text-align:left;font-weight:400;white-space:nowrap;vertical-align:top}
 tbody tr+tr>*{border-top:1px solid var(--line)}
 thead th{padding:0;position:sticky;top:0;background:var(--paper);box-shadow:inset 0 -1px var(--line)}
+tbody th,thead th:first-child{position:sticky;left:0;background:var(--paper)}thead th:first-child{z-index:1}
 thead button{all:unset;box-sizing:border-box;width:100%;padding:.45rem .7rem;cursor:pointer;color:var(--faint);
 font-size:.85rem;white-space:nowrap}
 thead button:focus-visible,.box:focus-visible,a:focus-visible{outline:2px solid var(--s0);outline-offset:-2px}
@@ -62,9 +64,11 @@ tbody th{font-weight:600}
 .group{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:1rem 1.6rem;margin:.7rem 0;
 align-items:start}
 figure{margin:0;min-width:0;max-width:31rem}
+.large{max-width:none;grid-column:1/-1;overflow-x:auto}.large svg{min-width:44rem}
 figure svg{display:block;width:100%;height:auto}
 figure svg text{font-family:inherit!important}
 figcaption{margin-top:.2rem}
+details{margin-top:.7rem}summary{cursor:pointer;color:var(--faint);font-size:.925rem}
 .fault{border-left:3px solid var(--s6);padding:.3rem .8rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.2rem;margin:.7rem 0;font-size:.925rem}
 dl dt{color:var(--faint)}dl dd{margin:0;overflow-wrap:anywhere;min-width:0}
@@ -74,6 +78,8 @@ code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 footer{padding-bottom:2rem}
 @media (max-width:34rem){section{padding:.9rem .8rem;border-radius:8px}dl:not(.cards){grid-template-columns:1fr;gap:0}
 dl:not(.cards) dd{margin-bottom:.4rem}.cards{grid-template-columns:1fr 1fr}h1{font-size:1.35rem}}
+@media (max-width:34rem){.whole{max-height:none}tbody th{white-space:normal;overflow-wrap:anywhere;max-width:9rem}
+.stack tbody th{max-width:none;position:static}}
 @media (max-width:34rem){.stack,.stack tbody,.stack tr,.stack th,.stack td{display:block;white-space:normal;
 text-align:left;min-width:0;width:auto}.stack thead{display:none}.stack tbody tr+tr>*{border-top:0}
 .stack tr{padding:.6rem .7rem}.stack tr+tr{border-top:1px solid var(--line)}.stack tr>*{padding:.05rem 0}

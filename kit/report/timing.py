@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from kit.report.facts import Facts
-from kit.report.html import Cell, group, number, paragraph, table
+from kit.report.facts import DRAWN, Facts
+from kit.report.html import Cell, number, paragraph, table
 from kit.report.leaderboard import duration
 from kit.report.pictures import Pictures
 from kit.report.style import LIGHT
@@ -27,10 +27,13 @@ def body(facts: Facts, pictures: Pictures) -> str:
     if not times:
         return paragraph("No fold is finished yet.")
     total = sum(sum(parts.values()) for parts in times.values())
+    longest = sorted(times, key=lambda name: -sum(times[name].values()))[:DRAWN]
+    drawn = {name: parts for name, parts in times.items() if name in longest}
+    rest = f" The {DRAWN} of {len(times)} members that took longest." if len(times) > DRAWN else ""
     figure = pictures.draw(
         "timing-members", "Time spent on each member",
-        f"{duration(total)} in all, finished folds only; members fitted at the same time are added up.",
-        lambda axes: _paint(axes, times), (4.4, 1.2 + 0.34 * max(len(times), 2)),
+        f"{duration(total)} in all, finished folds only; members fitted at the same time are added up.{rest}",
+        lambda axes: _paint(axes, drawn), (4.4, 1.2 + 0.34 * max(len(drawn), 2)),
     )  # fmt: skip
     rows: list[list[Cell]] = []
     for name in times:
@@ -41,7 +44,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
             cells = [number(seconds.get("fit"), 1), number(seconds.get("predict"), 1), number(pace, 0)]
             rows.append([f"{name} · fold {fold}", count.get("train"), *cells])
     head = ["member · fold", "rows learnt from", "fit s", "predict s", "rows predicted a second"]
-    return group(figure, table(head, rows, "Wall-clock seconds of each finished fold."))
+    return figure + table(head, rows, "Wall-clock seconds of each finished fold.")
 
 
 def _paint(axes: "Axes", times: dict[str, dict[str, float]]) -> None:

@@ -5,10 +5,11 @@ import pandas as pd
 
 from kit.ensemble.base import scaled_ranks
 from kit.report.facts import Facts
-from kit.report.html import Cell, number, paragraph, shortened, table
+from kit.report.html import Cell, details, number, paragraph, shortened, table
 from kit.report.pictures import Pictures
 
 MOST = 25  # rows
+FIRST = 8  # rows that are seen before a click
 LETTERS = 280  # of a text; other columns get a fifth
 TINY = 1e-6
 
@@ -43,7 +44,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
     p = facts.predictions[of]
     loss = losses(facts.task.kind, facts.y, p)
     worst = np.argsort(-loss, kind="stable")[:MOST]
-    frame = facts.run.table.train[facts.rows].iloc[worst]
+    frame = facts.run.table.train.iloc[np.flatnonzero(facts.rows)[worst]]
     inputs = facts.run.table.inputs
     rows: list[list[Cell]] = []
     for at, (_, row) in zip(worst.tolist(), frame.iterrows(), strict=True):
@@ -53,9 +54,9 @@ def body(facts: Facts, pictures: Pictures) -> str:
     said = f"The {len(rows)} of {len(loss):,} out-of-fold rows with the highest loss of the {of}.{facts.partial}"
     ranked = " The blend gives ranks, so this is the best member." if of != facts.leader else ""
     note = paragraph(f"The worst hundredth of the rows makes {share:.0%} of the whole loss.{ranked}")
-    return note + table(
-        [facts.task.id, "loss", "fold", "label", "predicted", "row"], rows, said, wide=(3, 4, 5), stack=True
-    )
+    head = [facts.task.id, "loss", "fold", "label", "predicted", "row"]
+    first, rest = (table(head, some, said, wide=(3, 4, 5), stack=True) for some in (rows[:FIRST], rows[FIRST:]))
+    return note + first + (details(f"{len(rows) - FIRST} more", rest) if rows[FIRST:] else "")
 
 
 def _true(facts: Facts, at: int) -> str:

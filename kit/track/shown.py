@@ -36,12 +36,12 @@ class Shown:
 
 def shown(run: Run, names: list[str]) -> Iterator[Shown]:
     """The members with a finished fold or a log, then the blend of the present settings."""
-    facts = Facts(run, names)
+    facts, metric = Facts(run, names), run.table.task.metric.name
     for name in names:
         scores: dict[str, dict[int, float]] = {}
         for fold, kept in facts.folds[name].items():
-            for what, value in {run.table.task.metric.name: kept.score["score"], **_seconds(kept.score)}.items():
-                if value is not None and value == value:
+            for what, value in {metric: facts.scores[name].folds[fold], **_seconds(kept.score)}.items():
+                if value == value:
                     scores.setdefault(what, {})[fold] = float(value)
         for part, log in fold_logs(facts, name).items():
             for line in log:

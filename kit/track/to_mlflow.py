@@ -12,19 +12,22 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it is read at impor
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
 
+from kit.files import checksum
 from kit.run import Run
 from kit.spec import digest
 from kit.track.shown import Shown, shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run as Logged
 
 LETTERS = 500  # of a setting's value: the least that any store takes
 BATCH = 100  # params, or metrics, a call
 
 
 def show(run: Run, names: list[str]) -> str:
-    """Logs what is not shown yet. A run is found again by its tag kit.key, and gets only what it lacks.
+    """Logs what is not shown yet. A run is found again by its tag kit.key, and gets only what it lacks;
+    one that holds other values than the bank does now is logged anew.
 
     Returns:
         What was logged, and how to see it.
@@ -47,17 +50,21 @@ def show(run: Run, names: list[str]) -> str:
 
 def _log(client: "MlflowClient", experiment: str, thing: Shown) -> bool:
     found = client.search_runs([experiment], f"tags.`kit.key` = '{thing.key}'", max_results=1)
-    content = digest([{k: sorted(v.items()) for k, v in thing.scores.items()}])
+    files = [(path.name, checksum(path)) for path in thing.files]
+    content = digest([{k: sorted(v.items()) for k, v in thing.scores.items()}, files])
     if found and found[0].data.tags.get("kit.content") == content:
         return False
+    stored = _stored(client, found[0], thing) if found else {}
+    if any(thing.scores[name].get(step, value) != value for name, points in stored.items() for step, value in points):
+        # no store lets go of a point: a fold that was fitted again, or is judged otherwise now, makes a new run
+        client.delete_run(found.pop().info.run_id)
+        stored = {}
     entry = found[0] if found else client.create_run(experiment, run_name=thing.name, tags={"kit.key": thing.key})
     number, now = entry.info.run_id, int(time.time() * 1000)
     params = [Param(_name(k), str(v)[:LETTERS]) for k, v in thing.settings.items() if _name(k) not in entry.data.params]
     metrics = []
     for name, values in thing.scores.items():
-        there = set()
-        if _name(name) in entry.data.metrics:
-            there = {point.step for point in client.get_metric_history(number, _name(name))}
+        there = {step for step, _ in stored.get(name, ())}
         metrics += [Metric(_name(name), v, now, step) for step, v in sorted(values.items()) if step not in there]
     for start in range(0, max(len(params), len(metrics)), BATCH):
         client.log_batch(number, metrics[start : start + BATCH], params[start : start + BATCH])
@@ -66,6 +73,13 @@ def _log(client: "MlflowClient", experiment: str, thing: Shown) -> bool:
     client.log_batch(number, tags=[RunTag("kit.content", content)])  # last: a run that was cut off is gone on with
     client.set_terminated(number)
     return True
+
+
+def _stored(client: "MlflowClient", entry: "Logged", thing: Shown) -> dict[str, list[tuple[int, float]]]:
+    """Score → (step, value) of all points of it that a run has."""
+    known = [name for name in thing.scores if _name(name) in entry.data.metrics]
+    histories = {name: client.get_metric_history(entry.info.run_id, _name(name)) for name in known}
+    return {name: [(point.step, point.value) for point in points] for name, points in histories.items()}
 
 
 def _name(name: str) -> str:
