@@ -78,9 +78,23 @@ class Run:
         """(n,) the fold that judges each row, -1 for none; read from the run folder where `keep_plan` wrote it."""
         if self._plan_file.exists():
             return np.load(self._plan_file)
-        task, train = self.table.task, self.table.train
-        same = duplicate_groups(train, self.table.inputs, task.text)
-        return self.recipe.folds.plan(train, self.table.y, same)
+        return self.recipe.folds.plan(self.table.train, self.table.y, self._duplicates)
+
+    @cached_property
+    def clusters(self) -> np.ndarray | None:
+        """(n,) a number a train row, equal for rows that the fold plan keeps together: groups, duplicates.
+
+        None where every row stands alone. They err alike, so intervals draw them together (`clusters_of`).
+        """
+        return self.recipe.folds.clusters(self.table.train, self._duplicates)
+
+    def clusters_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The clusters of some train rows, by mask or position: what a bootstrap over these rows takes as groups."""
+        return None if self.clusters is None else self.clusters[rows]
+
+    @cached_property
+    def _duplicates(self) -> np.ndarray:
+        return duplicate_groups(self.table.train, self.table.inputs, self.table.task.text)
 
     @cached_property
     def _plan_file(self) -> Path:
