@@ -125,18 +125,20 @@ class Run:
             train = np.sort(train[np.argsort(turn[train])[: self.fewer]])
         return train, valid
 
-    def shelf(self, name: str) -> Shelf:
-        """Where a member's folds lie: the key holds settings, task, plan and rows, so nothing else can be mixed in."""
-        member = self.recipe.chosen(name)[name]
-        task = {k: v for k, v in self.table.task.dump().items() if k not in ("class", "slug", "metric")}
-        identity = {
-            "member": member.identity(),
-            "task": task,
+    @property
+    def ground(self) -> dict[str, Any]:
+        """What all fits of this run stand on: task, plan and rows."""
+        return {
+            "task": {k: v for k, v in self.table.task.dump().items() if k not in ("class", "slug", "metric")},
             "plan": plan_digest(self.plan),
             "data": self.table.digest,
             **self.recipe.folds.beside_plan(),
             **({} if self.fewer is None else {"fewer": self.fewer}),
         }
+
+    def shelf(self, name: str) -> Shelf:
+        """Where a member's folds lie: the key holds settings, task, plan and rows, so nothing else can be mixed in."""
+        identity = {"member": self.recipe.chosen(name)[name].identity(), **self.ground}
         return Shelf.of(self.root, name.partition("@")[0], identity)  # boost@7, a trial of boost, lies with boost's
 
     def fit(self, name: str, fold: int) -> Outcome:

@@ -51,6 +51,10 @@ class Views(Member):
     def peeks(self) -> bool:
         return self.member.peeks
 
+    @property
+    def chance(self) -> bool:
+        return self.member.chance or bool(self.views)
+
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(with_views(rows, self.views, self.seed))
 

@@ -53,8 +53,9 @@ def _found(facts: Facts, blend: Blend) -> list[dict[str, Any]]:
         return found
     start, predictions = time.monotonic(), np.stack([facts.members[name] for name in facts.complete])
     columns = columns_of(facts.run, facts.run.table.train[facts.rows])
+    groups = facts.run.clusters_of(facts.rows)
     for name, adds in left_out(
-        blend, predictions, facts.y, facts.plan, facts.task.metric, facts.complete, columns, waiting
+        blend, predictions, facts.y, facts.plan, facts.task.metric, facts.complete, columns, waiting, groups
     ):
         value, low, high, p = (None if np.isnan(v) else v for v in (adds.value, adds.low, adds.high, adds.p))
         found.append({"member": name, "adds": value, "interval": [low, high], "p": p})
