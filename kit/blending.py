@@ -18,7 +18,7 @@ from kit.spec import KitError, digest
 from kit.submit import submission
 from kit.submit import write as write_submission
 
-VERSION = 3  # of what a blend comes to: raise it when the same settings give another result
+VERSION = 4  # of what a blend comes to: raise it when the same settings give another result
 
 ODD = (OSError, ValueError, LookupError, TypeError)  # reading a report.json that is absent or none of ours
 STORY = ("choice", "reason", "choices")  # what `Blended.story` may tell
@@ -91,7 +91,7 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     names, how = list(members), run.recipe.blend
     columns, asked = (columns_of(run, frame) for frame in (run.table.train[judged], run.table.test))
     blended = fit_thresholded(how, predictions, y, task.metric, names, plan, columns)
-    honest = nested(how, predictions, y, plan, task.metric, names, columns)
+    honest = nested(how, predictions, y, plan, task.metric, names, columns, groups=run.clusters_of(judged))
     oof = blended.apply(predictions, columns)
     test = blended.for_test().apply(tests, asked) if tests.shape[1] else tests[0]
     cuts = blended.thresholds

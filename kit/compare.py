@@ -9,9 +9,8 @@ import numpy as np
 from kit.bank import Fold, Shelf
 from kit.blending import last_blend
 from kit.files import checksum, read_json, write_json
-from kit.folds import plan_digest
-from kit.gains import corrected_t, judged, ratio, side_by_side
-from kit.intervals import Difference, paired
+from kit.gains import corrected_t, judged, paired_seeds, ratio
+from kit.intervals import Difference
 from kit.run import Brief, Run
 from kit.spec import KitError, digest, nearest
 from kit.variants import Fit, Told, Variant, fit_all, insist, vary
@@ -40,8 +39,10 @@ class Comparison:
 
     Attributes:
         t: over folds and seeds, by `corrected_t`.
-        rows: of the pooled out-of-fold predictions, by paired bootstrap over rows.
+        rows: of the pooled out-of-fold predictions, by paired bootstrap over rows, or over the groups of rows that the
+            fold plan keeps together.
         verdict: one sentence.
+        note: which sides were fitted under one seed alone, and why; empty where none was.
         path: where it was written.
     """
 
@@ -51,6 +52,7 @@ class Comparison:
     t: Difference
     rows: Difference
     verdict: str
+    note: str
     path: Path
 
 
@@ -64,7 +66,7 @@ def compare(
         a: a member with settings, such as "minilm minilm.stage.epochs=2"; or the folder of a finished run below that
             of the competition (a unique beginning of its name will do), "blend" among them, taken as it lies.
         b: the same.
-        seeds: how many, beginning with the member's own; a finished run has one.
+        seeds: how many, beginning with the member's own; a finished run has one, and so has a member that uses none.
         rounds: of the bootstrap.
 
     Raises:
@@ -78,30 +80,36 @@ def compare(
         Fit(v, f) for v in dict.fromkeys(v for side in parsed if isinstance(side, list) for v in side) for f in chosen
     ]
     insist(fit_all(fits, on, told))
+    fixed = [text for text, side in zip((a, b), parsed, strict=True) if isinstance(side, list) and not side[0].chance]
+    note = f"no seed changes {' nor '.join(fixed)}: fitted once a fold" if fixed and seeds > 1 else ""
+    if len(fixed) == 2:
+        parsed = [side[:1] for side in parsed if isinstance(side, list)]
     first, second = (_side(run, text, side, chosen) for text, side in zip((a, b), parsed, strict=True))
     metric, plan, y = run.table.task.metric, run.plan, run.table.y
     sign = 1 if metric.greater_is_better else -1
     t = corrected_t(sign * (first.scores - second.scores), ratio(run, chosen))
     judged_rows = np.isin(plan, chosen)
-    many, y, one, two = side_by_side(
-        metric, y[judged_rows], *([p[judged_rows] for p in side.predictions] for side in (first, second))
-    )
-    rows = paired(many, y, one, two, rounds=rounds)
+    one, two = ([p[judged_rows] for p in side.predictions] for side in (first, second))
+    rows = paired_seeds(metric, y[judged_rows], one, two, rounds, run.clusters_of(judged_rows))
     verdict = _verdict(first, second, t, rows, metric.name)
     key = digest([first.key, second.key, chosen])[:8]
     path = run.root / "compare" / f"{key}.json"
     write_json(path, {
         "metric": metric.name, "folds": chosen, "seeds": first.scores.shape[1], "rows": int(judged_rows.sum()),
         "a": _facts(first), "b": _facts(second), "t_test": _finite(t), "bootstrap": _finite(rows), "verdict": verdict,
+        "note": note,
     })  # fmt: skip
-    return Comparison(first, second, chosen, t, rows, verdict, path)
+    return Comparison(first, second, chosen, t, rows, verdict, note, path)
 
 
 def _parsed(run: Run, brief: Brief | None, text: str, seeds: int, folds: list[int]) -> list[Variant] | Path:
     """The variants to fit, one a seed, or the folder of what is finished."""
     name, *settings = text.split() or [""]
     if name in run.recipe.members:
-        return [vary(run, brief, name, settings, seed) for seed in range(seeds)]
+        own = vary(run, brief, name, settings)
+        if not own.chance:
+            return [own] * seeds
+        return [own, *(vary(run, brief, name, settings, seed) for seed in range(1, seeds))]
     folders = {p.name: p for p in sorted(run.root.glob("*")) if (p / "spec.json").exists() or (p / "oof.npy").exists()}
     found = [name] if name in folders else [f for f in folders if name and f.startswith(name)]
     if len(found) != 1:
@@ -124,9 +132,12 @@ def _refuse_foreign(run: Run, folder: Path, folds: list[int]) -> None:
         if len(np.load(folder / "oof.npy", mmap_mode="r")) != (run.plan >= 0).sum():
             raise KitError(f"'{folder.name}' was made on other rows or folds")
         return
-    made = read_json(folder / "spec.json")
-    if (made.get("plan"), made.get("data"), made.get("fewer")) != (plan_digest(run.plan), run.table.digest, None):
-        raise KitError(f"'{folder.name}' was fitted on other rows or folds; a comparison needs the same ones")
+    made, ground = read_json(folder / "spec.json"), run.ground
+    made.pop("member", None)
+    if others := [key for key in sorted({*made, *ground}) if digest(made.get(key)) != digest(ground.get(key))]:
+        named = {"data": "set of rows", "plan": "fold plan", "fewer": "number of train rows"}
+        said = " and ".join(named.get(key, key) for key in others)
+        raise KitError(f"'{folder.name}' was fitted with another {said}; a comparison needs the same")
     for fold in folds:
         _read(folder, fold)
 
@@ -155,6 +166,14 @@ def _side(run: Run, text: str, source: list[Variant] | Path, folds: list[int]) -
 def _verdict(a: Side, b: Side, t: Difference, rows: Difference, metric: str) -> str:
     if all(np.array_equal(p, q, equal_nan=True) for p, q in zip(a.predictions, b.predictions, strict=True)):
         return "No difference: both sides predict the same numbers."
+    if not np.isfinite(t.low):
+        known = int((~np.isnan(a.scores - b.scores)).any(axis=1).sum())
+        why = (
+            "all folds and seeds gain the very same"
+            if known > 1
+            else f"{metric} can judge {('no', 'only 1')[known]} fold"
+        )
+        return _by_rows(why, rows)
     better, gain = ("a", t) if t.value >= 0 else ("b", Difference(-t.value, -t.high, -t.low, t.p))
     over_fits = (
         f"{gain.value:.5f} {metric} (95 % from {gain.low:+.5f} to {gain.high:+.5f}, p = {t.p:.3g}, folds and seeds)"
@@ -173,9 +192,21 @@ def _verdict(a: Side, b: Side, t: Difference, rows: Difference, metric: str) -> 
     return f"No difference shown: {better} is ahead by {over_fits}, which chance may well have made."
 
 
+def _by_rows(why: str, rows: Difference) -> str:
+    """The verdict where folds and seeds cannot tell a gain from chance."""
+    if np.isnan(rows.value):
+        return f"Nothing can be said: {why}, nor can all rows be judged together."
+    better, gain = ("a", rows) if rows.value >= 0 else ("b", Difference(-rows.value, -rows.high, -rows.low, rows.p))
+    return (
+        f"The test over rows stands alone, for {why}: {better} is ahead by {gain.value:.5f} when all rows are judged "
+        f"together (95 % from {gain.low:+.5f} to {gain.high:+.5f}, p = {gain.p:.3g})."
+    )
+
+
 def _facts(side: Side) -> dict[str, Any]:
+    known = side.scores[~np.isnan(side.scores)]
     return {
-        "asked": side.label, "made_of": side.key, "mean": float(np.nanmean(side.scores)),
+        "asked": side.label, "made_of": side.key, "mean": float(known.mean()) if len(known) else None,
         "scores": [[None if np.isnan(s) else float(s) for s in fold] for fold in side.scores],
     }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Curves: score against rows learnt from, against the number of folds, against seeds averaged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +15,7 @@ from kit.spec import KitError, digest, nearest
 from kit.variants import Fit, Told, Variant, fit_all, insist, revised, vary
 
 Over = Literal["rows", "folds", "seeds"]
+EVEN = 0.01  # folds whose numbers of train rows differ by less than this share are taken for equal
 AXES = {"rows": "train rows of a fold", "folds": "folds", "seeds": "seeds averaged"}
 
 
@@ -24,9 +25,9 @@ class Point:
 
     Attributes:
         at: rows, folds or seeds.
-        score: of all out-of-fold rows together, and its interval over rows.
-        spread: (rows, folds) standard deviation of the folds' scores; (seeds) of the scores of several such draws of
-            seeds; None where there is one only.
+        score: of all out-of-fold rows together, and its interval over rows (or over groups of them).
+        spread: (rows, folds) standard deviation of the folds' scores; (seeds) of the scores of draws that share no
+            seed; None where there is one only.
         seconds: of all fits of this point.
     """
 
@@ -54,11 +55,13 @@ def curve(
     """Fits what the curve needs, through the bank, and draws it.
 
     `rows`: each fold learns from so many of its train rows, fewer being a part of more, and is judged on the same ones.
+    No point lies beyond the smallest fold, so that each is of all folds alike.
     `folds`: plans with so many folds. `seeds`: the mean of the predictions of so many seeds; of K seeds there are K
     such draws, each beginning with another one, and the score is their mean.
 
     Args:
-        points: rising; by default eighths, quarters, halves and all of the rows, 2 3 5 10 folds, or 1 2 3 5 seeds.
+        points: rising; by default eighths, quarters, halves and all of the rows (of the smallest fold), 2 3 5 10
+            folds, or 1 2 3 5 seeds.
         folds: that are judged; all by default.
         rounds: of the bootstrap.
 
@@ -73,7 +76,7 @@ def curve(
     plans = {at: (chosen[0].run.chosen_folds(folds), chosen) for at, chosen in variants.items()}
     fits = [Fit(v, fold) for numbers, chosen in plans.values() for v in chosen for fold in numbers]
     insist(fit_all(list(dict.fromkeys(fits)), on, told))
-    drawn = [_point(at, numbers, chosen, over, rounds) for at, (numbers, chosen) in plans.items()]
+    drawn = [_point(at, numbers, chosen, over, rounds, run.clusters_of) for at, (numbers, chosen) in plans.items()]
     key = digest([[v.shelf for v in chosen] for _, chosen in plans.values()] + [folds, list(plans)])[:8]
     metric = run.table.task.metric.name
     result = Curve(member, over, metric, drawn, run.root / "curves" / f"{member}-{over}-{key}.json")  # type: ignore[arg-type]
@@ -84,12 +87,19 @@ def curve(
 
 def _rows(run: Run, brief: Brief | None, member: str, points: list[int], folds: list[int] | None) -> dict[int, Any]:
     sizes = [len(run.split(fold)[0]) for fold in run.chosen_folds(folds)]
-    whole = max(sizes)
-    points = points or sorted({max(whole // part, 1) for part in (8, 4, 2, 1)})
+    whole, least = max(sizes), min(sizes)
+    even = whole - least <= EVEN * whole
+    most = whole if even else least
+    points = points or sorted({max(most // part, 1) for part in (8, 4, 2, 1)})
     if points[-1] > whole:
         raise KitError(f"points={points[-1]}: a fold has {whole} rows to learn from, no more")
+    if points[-1] > most:
+        raise KitError(
+            f"points={points[-1]}: the smallest fold has {least} rows to learn from, the largest {whole}; beyond "
+            f"{least} a point would not be of all folds"
+        )
     # with all rows it is the plain member, whose folds may be finished
-    return {n: [vary(run, brief, member, fewer=None if n == whole else n)] for n in points}
+    return {n: [vary(run, brief, member, fewer=None if even and n == whole else n)] for n in points}
 
 
 def _folds(run: Run, brief: Brief | None, member: str, points: list[int], folds: list[int] | None) -> dict[int, Any]:
@@ -104,11 +114,16 @@ def _folds(run: Run, brief: Brief | None, member: str, points: list[int], folds:
 
 def _seeds(run: Run, brief: Brief | None, member: str, points: list[int], folds: list[int] | None) -> dict[int, Any]:
     points = points or [1, 2, 3, 5]
+    if not run.recipe.members[member].chance:
+        raise KitError(f"over=seeds: no seed changes '{member}'")
     every = [vary(run, brief, member, seed=seed) for seed in range(points[-1])]
     return dict.fromkeys(points, every)
 
 
-def _point(at: int, folds: list[int], variants: list[Variant], over: str, rounds: int) -> Point:
+def _point(
+    at: int, folds: list[int], variants: list[Variant], over: str, rounds: int,
+    clusters_of: Callable[[np.ndarray], np.ndarray | None],
+) -> Point:  # fmt: skip
     run = variants[0].run
     rows = np.isin(run.plan, folds)
     metric, y = run.table.task.metric, run.table.y[rows]
@@ -122,14 +137,16 @@ def _point(at: int, folds: list[int], variants: list[Variant], over: str, rounds
         single, said = judged(run, np.mean([oofs[i] for i in draw_], axis=0), folds)
         at_half = metric.at(0.5) if metric.threshold is not None and y.shape == said[rows].shape else metric
         if sure is None:
-            sure = bootstrap(at_half, y, said[rows], rounds=rounds)
+            sure = bootstrap(at_half, y, said[rows], rounds=rounds, groups=clusters_of(rows))
         scores.append(at_half(y, said[rows]))
     assert sure is not None
     mean = float(np.mean(scores))
     # rows vary alike in every draw: the first one's interval, moved to the mean
     score = Interval(mean, sure.low + mean - sure.value, sure.high + mean - sure.value)
-    values = np.array(scores) if over == "seeds" else single
-    spread = float(np.nanstd(values, ddof=1)) if len(values) > 1 else None
+    # draws that overlap are alike: only those that share no seed tell how far apart two such means lie
+    values = np.array(scores[: several - at + 1 : at]) if over == "seeds" else single
+    values = values[~np.isnan(values)]
+    spread = float(values.std(ddof=1)) if len(values) > 1 else None
     used = variants[:at] if over == "seeds" else variants
     seconds = sum(v.cost(fold).get("seconds", 0.0) for v in used for fold in folds)
     return Point(at, score, spread, round(seconds, 1))

@@ -43,6 +43,14 @@ class Folds(Spec):
         """What decides, beside the plan, which rows a fold learns from; ready for JSON."""
         return {}
 
+    def clusters(self, frame: pd.DataFrame, duplicates: np.ndarray | None = None) -> np.ndarray | None:
+        """Numbers (n,), equal for rows that stay together in one fold; None where every row stands alone."""
+        same = self._together(frame, duplicates)
+        return same if len(np.unique(same)) < len(same) else None
+
+    def _together(self, frame: pd.DataFrame, duplicates: np.ndarray | None) -> np.ndarray:
+        return np.arange(len(frame))
+
     def _trained(self, plan: np.ndarray, fold: int, frame: pd.DataFrame | None) -> np.ndarray:
         return plan != fold
 
@@ -111,17 +119,19 @@ class Grouped(Drawn):
     group: str = Field(description="column whose equal values stay together")
 
     def plan(self, frame: pd.DataFrame, y: np.ndarray, duplicates: np.ndarray | None = None) -> np.ndarray:
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        y, codes = _per_row(y, frame, "labels"), pd.factorize(_column(frame, self.group))[0]
-        twins = np.unique(self._together(frame, duplicates), return_inverse=True)[1] + len(frame)
-        links = coo_array((np.ones(len(frame)), (codes, twins)), shape=(2 * len(frame) + 1,) * 2)  # group to duplicates
-        groups = pd.factorize(connected_components(links, directed=False)[1][codes])[0]
+        y, groups = _per_row(y, frame, "labels"), self._together(frame, duplicates)
         if (found := len(np.unique(groups))) < self.n:
-            merged = " once those that share duplicates are merged" if found < len(np.unique(codes)) else ""
+            merged = " once those that share duplicates are merged" if found < frame[self.group].nunique() else ""
             raise KitError(f"column '{self.group}' has {found} groups{merged}, fewer than {self.n} folds")
         return self._draw_groups(groups, y).astype(np.int16)
+
+    def _together(self, frame: pd.DataFrame, duplicates: np.ndarray | None) -> np.ndarray:
+        from scipy.sparse import coo_array, csgraph
+
+        codes = pd.factorize(_column(frame, self.group))[0]
+        twins = np.unique(super()._together(frame, duplicates), return_inverse=True)[1] + len(frame)
+        links = coo_array((np.ones(len(frame)), (codes, twins)), shape=(2 * len(frame) + 1,) * 2)  # group to duplicates
+        return pd.factorize(csgraph.connected_components(links, directed=False)[1][codes])[0]
 
     def _draw_groups(self, groups: np.ndarray, y: np.ndarray) -> np.ndarray:
         from sklearn.model_selection import GroupKFold

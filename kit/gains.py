@@ -1,19 +1,16 @@
 """Scores of the same folds and seeds: the test of their differences, and what several seeds come to together."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kit.ensemble.threshold import decide, judge, unseen_thresholds
-from kit.intervals import Difference
-from kit.metrics import Metric, mean_roc_auc
+from kit.intervals import Difference, difference, resampled
+from kit.metrics import Metric
 from kit.run import Run
 
-# values that are means over columns: of several predictions side by side they are the mean of the single values
-COLUMNWISE = {"mean_roc_auc", "rmse", "mae", "log_loss", "f1", "mcc", "accuracy"}
+EQUAL = 1e-9  # an error of the mean below this share of it is rounding noise of equal gains
 
 
 def corrected_t(gains: np.ndarray, ratio: float, level: float = 0.95) -> Difference:
@@ -30,7 +27,8 @@ def corrected_t(gains: np.ndarray, ratio: float, level: float = 0.95) -> Differe
         level: of the interval.
 
     Returns:
-        The mean gain, its interval and the two-sided p of no gain; infinite and 1 where there are fewer than 2 folds.
+        The mean gain, its interval and the two-sided p of no gain. Infinite and 1 where there are fewer than 2 folds,
+        or where all gains are one and the same number: they say nothing of how far another one would lie from them.
     """
     from scipy.stats import t
 
@@ -49,8 +47,10 @@ def corrected_t(gains: np.ndarray, ratio: float, level: float = 0.95) -> Differe
     effect = 1 + ((counts**2).sum() / total - 1) * (shared / variance if variance else 0.0)
     independent = total / effect
     error = np.sqrt((1 / independent + ratio) * variance)
-    if error == 0:
-        return Difference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    if mean == 0 == error:
+        return Difference(mean, mean, mean, 1.0)
+    if error <= EQUAL * abs(mean):
+        return Difference(mean, -np.inf, np.inf, 1.0)
     half = float(t.ppf(0.5 + level / 2, independent - 1) * error)
     return Difference(mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / error, independent - 1)))
 
@@ -75,34 +75,26 @@ def ratio(run: Run, folds: Sequence[int]) -> float:
     return float(np.mean([valid / train for train, valid in sizes]))
 
 
-def side_by_side(
-    metric: Metric, y: np.ndarray, a: list[np.ndarray], b: list[np.ndarray]
-) -> tuple[Metric, np.ndarray, np.ndarray, np.ndarray]:
-    """A metric, labels and predictions whose score is the mean of the scores of several predictions of the same rows.
+def paired_seeds(
+    metric: Metric,
+    y: np.ndarray,
+    a: Sequence[np.ndarray],
+    b: Sequence[np.ndarray],
+    rounds: int = 1000,
+    groups: Any = None,
+) -> Difference:
+    """By how much the mean score of several predictions is better than that of others, all on the same resamples.
 
     Args:
         y: (n, targets).
-        a: one (n, outputs) a seed.
+        a: one (n, outputs) a seed; of a metric with a threshold decisions, as `judged` makes them.
         b: the same.
+        rounds: of the bootstrap.
+        groups: (n,) rows of one group are drawn together; None draws row by row.
     """
-    several = len(a)
     if metric.threshold is not None and y.shape == a[0].shape:
-        metric = metric.at(0.5)  # of decisions, see `judged`
-    one, two = np.hstack(a), np.hstack(b)
-    if several == 1:
-        return metric, y, one, two
-    if metric.name == "roc_auc":
-        metric = mean_roc_auc
-    if metric.name.partition("@")[0] in COLUMNWISE and y.shape == a[0].shape:
-        return metric, np.tile(y, several), one, two
-    fn = metric.fn if metric.threshold is None else partial(_at, metric.fn, metric.threshold)
-    return replace(metric, name=f"mean {metric.name}", fn=partial(_mean, fn, several), threshold=None), y, one, two
-
-
-def _at(fn: Any, threshold: float, y: np.ndarray, p: np.ndarray) -> float:
-    return fn(y, p, threshold)
-
-
-def _mean(fn: Any, several: int, y: np.ndarray, p: np.ndarray) -> float:
-    parts = np.split(p, several, axis=1)
-    return float(np.mean([fn(y, part[:, 0] if part.shape[1] == 1 else part) for part in parts]))
+        metric = metric.at(0.5)
+    scores = resampled(metric, y, [*a, *b], rounds, groups=groups)
+    means = np.stack([part.mean(axis=1) for part in (scores[:, : len(a)], scores[:, len(a) :])], axis=1)
+    one, two = (float(np.mean([metric(y, p) for p in side])) for side in (a, b))
+    return difference(metric, (one, two), means)

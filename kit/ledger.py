@@ -1,7 +1,7 @@
 """Ledger: leaderboard scores beside cross-validated ones, what they have to do with each other, and when they part."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from kit.blending import last_blend
-from kit.files import checksum, lock, read_json, replacing, write_json
+from kit.ensemble.nested import FEWER, MANY, ROUNDS
+from kit.files import checksum, lock, read_json, replacing, write_array, write_json
 from kit.gains import judged
-from kit.intervals import bootstrap
+from kit.intervals import Difference, bootstrap, paired
 from kit.medals import Medals
+from kit.metrics import Metric
 from kit.run import Run
 from kit.spec import KitError
 
@@ -28,6 +30,7 @@ class Entry:
         date: when it was entered, UTC.
         blend: key of the blend; empty where the score was given by hand.
         submission: SHA-256 of submission.csv, likewise.
+        rows: digest of the rows that the CV was judged on, likewise; the blend's predictions of them lie in `ledger/`.
     """
 
     lb: float
@@ -38,6 +41,7 @@ class Entry:
     note: str = ""
     blend: str = ""
     submission: str = ""
+    rows: str = ""
 
 
 def ledger(root: Path) -> list[Entry]:
@@ -59,21 +63,24 @@ def record(run: Run, lb: float, note: str = "", cv: float | None = None) -> Entr
     for name, value in (("add", lb), ("cv", cv)):
         if value is not None and not math.isfinite(value):
             raise KitError(f"{name}={value}: a leaderboard score is a finite number")
-    entry = _entry(run, lb, note, cv)
+    entry, said = _entry(run, lb, note, cv)
     run.root.mkdir(parents=True, exist_ok=True)
     with lock(run.root / "ledger.lock", wait=math.inf):
         kept = ledger(run.root)
-        twin = next((i for i, e in enumerate(kept, 1) if e.submission and e.submission == entry.submission), None)
-        if twin is not None and kept[twin - 1].lb == lb:
-            raise KitError(f"this submission is in the ledger already, as number {twin} with {lb}")
+        twins = [i for i, e in enumerate(kept, 1) if e.submission and (e.submission, e.lb) == (entry.submission, lb)]
+        if twins:
+            raise KitError(f"this submission is in the ledger already, as number {twins[0]} with {lb}")
+        if said is not None:
+            write_array(_kept(run.root, entry), said)
         write_json(run.root / "ledger.json", [asdict(e) for e in [*kept, entry]])
     return entry
 
 
-def _entry(run: Run, lb: float, note: str, cv: float | None) -> Entry:
+def _entry(run: Run, lb: float, note: str, cv: float | None) -> tuple[Entry, np.ndarray | None]:
+    """The entry, and what the blend said of the judged rows (decisions where the metric cuts), NaN of the others."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if cv is not None:
-        return Entry(lb, cv, date=now, note=note)
+        return Entry(lb, cv, date=now, note=note), None
     report, submission = last_blend(run), run.root / "submission.csv"
     if report is None or not report.submission or not submission.exists():
         raise KitError(f"there is no submission of the present members in {run.root}; run make cv first, or give cv=")
@@ -82,15 +89,41 @@ def _entry(run: Run, lb: float, note: str, cv: float | None) -> Entry:
     rows = run.plan >= 0
     oof = np.full((len(rows), run.table.task.outputs), np.nan)
     oof[rows] = np.load(run.root / "blend" / "oof.npy")
-    metric, y = run.table.task.metric, run.table.y[rows]
-    said = judged(run, oof, run.folds)[1][rows]
-    at = metric.at(0.5) if metric.threshold is not None and y.shape == said.shape else metric
-    sure = bootstrap(at, y, said)
+    said, y = judged(run, oof, run.folds)[1], run.table.y[rows]
+    sure = bootstrap(_at_half(run, said), y, said[rows], _rounds(y), groups=run.clusters_of(rows))
     nested = float(report.summary["nested"])
     # the interval is of the pooled score; it stands around the nested one, which may differ in how it was cut
     low, high = (nested + end - sure.value for end in (sure.low, sure.high))
     key = read_json(run.root / "blend" / "report.json")["key"][:8]
-    return Entry(lb, nested, low, high, now, note, key, checksum(submission))
+    return Entry(lb, nested, low, high, now, note, key, checksum(submission), run.table.digest), said
+
+
+def apart(run: Run, one: Entry, other: Entry) -> Difference | None:
+    """By how much the CV of one is better than that of the other, judged on the same rows; None where that is unknown.
+
+    Both entries' predictions must be kept, of the rows that `run` has.
+    """
+    paths = [_kept(run.root, entry) for entry in (one, other)]
+    if any(entry.rows != run.table.digest for entry in (one, other)) or not all(path.exists() for path in paths):
+        return None
+    a, b = map(np.load, paths)
+    rows = ~np.isnan(a).any(axis=1) & ~np.isnan(b).any(axis=1)
+    y = run.table.y[rows]
+    return paired(_at_half(run, a), y, a[rows], b[rows], _rounds(y), groups=run.clusters_of(rows))
+
+
+def _kept(root: Path, entry: Entry) -> Path:
+    return root / "ledger" / f"{entry.submission[:16]}.npy"
+
+
+def _at_half(run: Run, said: np.ndarray) -> Metric:
+    """The metric of what `judged` says: of decisions where it cuts."""
+    metric = run.table.task.metric
+    return metric.at(0.5) if metric.threshold is not None and run.table.y.shape == said.shape else metric
+
+
+def _rounds(y: np.ndarray) -> int:
+    return ROUNDS if y.size < MANY else FEWER
 
 
 def correlation(entries: Sequence[Entry]) -> tuple[float, float] | None:
@@ -103,8 +136,14 @@ def correlation(entries: Sequence[Entry]) -> tuple[float, float] | None:
     return float(pearsonr(cv, lb)[0]), float(spearmanr(cv, lb)[0])
 
 
-def warnings(entries: Sequence[Entry]) -> list[str]:
-    """How the newest entry departs from the others, a sentence each; empty where it does not."""
+def warnings(
+    entries: Sequence[Entry], compared: Callable[[Entry, Entry], Difference | None] = lambda one, other: None
+) -> list[str]:
+    """How the newest entry departs from the others, a sentence each; empty where it does not.
+
+    Args:
+        compared: by how much the CV of one entry is better than that of another, see `apart`.
+    """
     if len(entries) < 2:
         return []
     *others, new = entries
@@ -118,15 +157,21 @@ def warnings(entries: Sequence[Entry]) -> list[str]:
     if turned:
         nearest = max(turned, key=lambda i: abs(new.cv - others[i - 1].cv))
         other = others[nearest - 1]
-        half = None if new.low is None or new.high is None else (new.high - new.low) / 2
-        small = half is not None and abs(new.cv - other.cv) < half
         found.append(
             f"the order is reversed against {len(turned)} of {len(others)} other submissions: number {nearest} has a "
             f"{'higher' if other.cv > new.cv else 'lower'} CV ({other.cv:.5f}) but a "
             f"{'higher' if other.lb > new.lb else 'lower'} leaderboard score ({other.lb:.5f})"
-            + ("; the CVs differ by less than their interval, so it may be chance" if small else "")
+            + _by_chance(compared(new, other))
         )
     return found
+
+
+def _by_chance(difference: Difference | None) -> str:
+    if difference is None or np.isnan(difference.low):
+        return "; whether chance made it is not known, for the predictions of both are not kept"
+    if difference.low <= 0 <= difference.high:
+        return f"; on the same rows the CVs differ by {difference} (95 %), so it may be chance"
+    return f"; on the same rows the CVs surely differ, by {difference} (95 %)"
 
 
 def foretold(entries: Sequence[Entry], cv: float, level: float = 0.95) -> tuple[float, float] | None:

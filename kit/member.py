@@ -58,5 +58,10 @@ class Member(Spec):
         """Whether `fit` chooses anything by the task's metric: under another metric it is fitted anew."""
         return self.peeks
 
+    @property
+    def chance(self) -> bool:
+        """Whether the seed changes what is fitted; where not, another seed is the same fit and is not made."""
+        return True
+
     def prepare(self, rows: Rows) -> None:
         """Computes what reads no labels for all rows of `rows.source`, once; nothing to do by default."""

@@ -79,9 +79,23 @@ class Run:
         """(n,) the fold that judges each row, -1 for none; read from the run folder where `keep_plan` wrote it."""
         if self._plan_file.exists():
             return np.load(self._plan_file)
-        task, train = self.table.task, self.table.train
-        same = duplicate_groups(train, self.table.inputs, task.text)
-        return self.recipe.folds.plan(train, self.table.y, same)
+        return self.recipe.folds.plan(self.table.train, self.table.y, self._duplicates)
+
+    @cached_property
+    def clusters(self) -> np.ndarray | None:
+        """(n,) a number a train row, equal for rows that the fold plan keeps together: groups, duplicates.
+
+        None where every row stands alone. They err alike, so intervals draw them together (`clusters_of`).
+        """
+        return self.recipe.folds.clusters(self.table.train, self._duplicates)
+
+    def clusters_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The clusters of some train rows, by mask or position: what a bootstrap over these rows takes as groups."""
+        return None if self.clusters is None else self.clusters[rows]
+
+    @cached_property
+    def _duplicates(self) -> np.ndarray:
+        return duplicate_groups(self.table.train, self.table.inputs, self.table.task.text)
 
     @cached_property
     def _plan_file(self) -> Path:
@@ -112,22 +126,26 @@ class Run:
             train = np.sort(train[np.argsort(turn[train])[: self.fewer]])
         return train, valid
 
+    @property
+    def ground(self) -> dict[str, Any]:
+        """What all fits of this run stand on: task, plan and rows."""
+        return {
+            "task": {k: v for k, v in self.table.task.dump().items() if k not in ("class", "slug", "metric")},
+            "plan": plan_digest(self.plan),
+            "data": self.table.digest,
+            **self.recipe.folds.beside_plan(),
+            **({} if self.fewer is None else {"fewer": self.fewer}),
+        }
+
     def shelf(self, name: str) -> Shelf:
         """Where a member's folds lie: the key holds settings, task, plan and rows, so nothing else can be mixed in.
 
         The metric is a part of it where fits choose by it; otherwise another metric judges the same predictions.
         """
         member = self.recipe.chosen(name)[name]
-        task = {k: v for k, v in self.table.task.dump().items() if k not in ("class", "slug", "metric")}
-        identity = {
-            "member": member.identity(),
-            "task": task,
-            "plan": plan_digest(self.plan),
-            "data": self.table.digest,
-            **self.recipe.folds.beside_plan(),
-            **({"metric": self.table.task.metric.name} if member.judges else {}),
-            **({} if self.fewer is None else {"fewer": self.fewer}),
-        }
+        identity = {"member": member.identity(), **self.ground}
+        if member.judges:
+            identity["metric"] = self.table.task.metric.name
         return Shelf.of(self.root, name.partition("@")[0], identity)  # boost@7, a trial of boost, lies with boost's
 
     def fit(self, name: str, fold: int) -> Outcome:

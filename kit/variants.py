@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kit.bank import Fold
 from kit.blending import out_of_fold
 from kit.execute import check_executor, execute
 from kit.files import read_json, write_json
+from kit.members.wrap import reseeding
 from kit.memory import begin_peak, peak_memory
 from kit.recipe import Recipe
 from kit.run import Brief, Job, Outcome, Run, opened, why
@@ -39,9 +41,18 @@ class Variant:
         """Name of the folder that its folds lie in."""
         return self.run.shelf(self.member).folder.name
 
+    @property
+    def chance(self) -> bool:
+        """Whether another seed is another fit."""
+        return self.run.recipe.members[self.member].chance
+
+    def kept(self, fold: int) -> Fold | None:
+        """A finished fold; None where it is not finished."""
+        return self.run.shelf(self.member).read(fold)
+
     def cost(self, fold: int) -> dict[str, float]:
         """Seconds that fitting and predicting a finished fold took, and the most MiB it held, where that is known."""
-        kept = self.run.shelf(self.member).read(fold)
+        kept = self.kept(fold)
         found = {"seconds": sum(kept.score["seconds"].values())} if kept else {}
         path = self._cost_file(fold)
         return found | (read_json(path) if path.exists() else {})
@@ -51,7 +62,7 @@ class Variant:
 
     def predictions(self, folds: Sequence[int]) -> np.ndarray:
         """(n, outputs) out-of-fold predictions of these finished folds, NaN elsewhere."""
-        found = {f: kept for f in folds if (kept := self.run.shelf(self.member).read(f)) is not None}
+        found = {f: kept for f in folds if (kept := self.kept(f)) is not None}
         return out_of_fold(self.run, found)
 
 
@@ -72,7 +83,7 @@ def vary(
 
     Args:
         settings: overrides as in `set=`, of this member alone.
-        seed: added to the member's own.
+        seed: added to the member's own and to those of the members that it is made of.
         fewer: train rows of each fold, see `Run`.
 
     Raises:
@@ -82,8 +93,7 @@ def vary(
     recipe = run.recipe.override(*settings)
     if foreign := [path for path in recipe.diff(run.recipe) if path != member and not path.startswith(f"{member}.")]:
         raise KitError(f"setting '{' '.join(settings)}' changes '{foreign[0]}'; only '{member}' is varied here")
-    seeded = [f"{member}.seed={recipe.members[member].seed + seed}"] if seed else []
-    return revised(run, brief, member, [*settings, *seeded], fewer)
+    return revised(run, brief, member, [*settings, *reseeding(member, recipe.members[member], seed)], fewer)
 
 
 def revised(run: Run, brief: Brief | None, member: str, settings: Sequence[str], fewer: int | None = None) -> Variant:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydantic import Field
 from kit.data import Rows, Task
 from kit.ensemble import Blend, Mean
 from kit.files import read_json, write_json
-from kit.folds import Folds, KFold
+from kit.folds import Folds, Grouped, KFold, Timed
 from kit.member import Member, Predictor
 from kit.metrics import roc_auc
 from kit.recipe import Recipe
@@ -91,6 +92,27 @@ def table(n: int = 400, seed: int = 3) -> Table:
 
 def run_in(folder: Path, *settings: str, n: int = 400) -> Run:
     return Run(Evident().override(*settings), table(n), folder)
+
+
+class Sited(Evident):
+    """The same, its rows from 16 sites."""
+
+    task = Evident.task.model_copy(update={"aside": ("site",)})
+    techniques = {}
+    folds: Folds = Grouped(group="site", n=4)
+
+
+def sited_in(folder: Path, *settings: str) -> Run:
+    plain = table()
+    train = plain.train.assign(site=np.arange(400) // 25)
+    return Run(Sited().override(*settings), replace(plain, task=Sited.task, train=train), folder)
+
+
+class Dated(Evident):
+    """The same, learnt from the past: the later the fold, the more rows it learns from."""
+
+    techniques = {}
+    folds: Folds = Timed(n=4, time="x")
 
 
 def brief_in(folder: Path, *settings: str) -> Brief:

@@ -1,19 +1,23 @@
 """Compare: the corrected t-test against its formula and its promise, equal sides, planted differences, refusals."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from evidence import lines, run_in
+from evidence import Dated, Evident, Planted, lines, run_in, sited_in, table
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
 from kit.blending import blend
-from kit.compare import compare
+from kit.compare import Side, _verdict, compare
 from kit.cv import fit_missing, todo
 from kit.files import read_json
-from kit.gains import corrected_t, side_by_side
+from kit.gains import corrected_t, paired_seeds
+from kit.intervals import Difference, bootstrap, difference, paired, resampled
+from kit.members import Views
 from kit.metrics import Metric, f1, log_loss, mean_roc_auc, quadratic_kappa, roc_auc
+from kit.run import Run
 from kit.spec import KitError
 
 
@@ -47,8 +51,9 @@ def test_seeds_count_for_what_they_add() -> None:
 
 def test_edges_of_the_corrected_t() -> None:
     assert corrected_t(np.zeros((5, 2)), 0.25).p == 1.0
-    sure = corrected_t(np.full((5, 2), 0.1), 0.25)
-    assert (sure.low, sure.high, sure.p) == (pytest.approx(0.1), pytest.approx(0.1), pytest.approx(0.0))
+    for equal in (np.full((5, 2), 0.1), np.full(3, 0.01), np.array([0.83, 0.71, 0.77]) - np.array([0.82, 0.70, 0.76])):
+        found = corrected_t(equal, 0.25)  # no spread is no certainty
+        assert found.value == pytest.approx(equal.mean()) and np.isinf([found.low, found.high]).all() and found.p == 1
     alone = corrected_t(np.array([[0.3, 0.4]]), 0.25)
     assert np.isinf(alone.high) and alone.p == 1.0
 
@@ -73,27 +78,34 @@ def test_false_alarms_are_as_rare_as_promised(noise: float) -> None:
     assert plain > (0.15 if noise == 0 else 0.05) * 400
 
 
-@pytest.mark.parametrize("metric", [mean_roc_auc, log_loss, f1.at(0.5)])
-def test_side_by_side_is_the_mean_over_seeds(metric: Metric) -> None:
+def sides(metric: Metric) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Labels and predictions under four seeds."""
     rng = np.random.default_rng(2)
+    if metric is quadratic_kappa:
+        return rng.integers(0, 3, (80, 1)), [rng.random((80, 3)) for _ in range(4)]
     y, p = (rng.random((80, 3)) < 0.4).astype(float), [rng.random((80, 3)) for _ in range(4)]
-    if metric.threshold:
-        p = [(q > 0.5).astype(float) for q in p]
-    many, labels, one, two = side_by_side(metric, y, p, p[::-1])
-    expected = np.mean([metric(y, q) for q in p])
-    assert many(labels, one) == pytest.approx(expected) == pytest.approx(many(labels, two))
+    return y, [(q > 0.5).astype(float) for q in p] if metric.threshold else p
 
 
-def test_side_by_side_of_other_metrics() -> None:
-    rng = np.random.default_rng(2)
-    y = (rng.random((80, 1)) < 0.4).astype(float)
-    p = [rng.random((80, 1)) for _ in range(3)]
-    many, labels, one, _ = side_by_side(roc_auc, y, p, p)
-    assert many(labels, one) == pytest.approx(np.mean([roc_auc(y, q) for q in p]))
-    grades, q = rng.integers(0, 3, (80, 1)), [rng.random((80, 3)) for _ in range(3)]
-    for metric in (quadratic_kappa, log_loss):
-        many, labels, one, _ = side_by_side(metric, grades, q, q)
-        assert many(labels, one) == pytest.approx(np.mean([metric(grades, part) for part in q]))
+@pytest.mark.parametrize("metric", [mean_roc_auc, log_loss, f1, quadratic_kappa], ids=str)
+def test_several_seeds_are_judged_by_their_mean_on_the_same_rows(metric: Metric) -> None:
+    y, p = sides(metric)
+    found = paired_seeds(metric, y, p[:2], p[2:], 50, groups=np.arange(80) // 2)
+    at = metric.at(0.5) if metric.threshold else metric
+    expected = [np.mean([at(y, q) for q in side]) for side in (p[:2], p[2:])]
+    assert found.value == pytest.approx((expected[0] - expected[1]) * (1 if metric.greater_is_better else -1))
+    draws = [resampled(at, y, [p[i], p[i + 2]], 50, groups=np.arange(80) // 2) for i in range(2)]
+    assert found == difference(at, tuple(expected), np.mean(draws, axis=0))
+    assert paired_seeds(metric, y, p[:1], p[1:2], 50) == paired(at, y, p[0], p[1], 50)  # one seed is the plain test
+
+
+def test_several_seeds_take_as_long_as_that_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No metric that has a fast way is asked about the rows of a resample."""
+    y, p = sides(quadratic_kappa)
+    asked, ask = list[int](), Metric.__call__
+    monkeypatch.setattr(Metric, "__call__", lambda *given: asked.append(0) or ask(*given))
+    paired_seeds(quadratic_kappa, y, p[:2], p[2:], 200)
+    assert len(asked) <= 12
 
 
 def test_equal_sides_do_not_differ(tmp_path: Path) -> None:
@@ -133,10 +145,90 @@ def test_finished_runs_and_blends(tmp_path: Path) -> None:
     with pytest.raises(KitError, match="^'blend' is a finished run and takes no settings: m.noise=1; name its member"):
         compare(run, None, "m", "blend m.noise=1", seeds=1)
     other = run_in(tmp_path, "folds.seed=1")
-    with pytest.raises(KitError, match="^'twin-.*' was fitted on other rows or folds; a comparison needs the same"):
+    with pytest.raises(KitError, match="^'twin-.*' was fitted with another fold plan; a comparison needs the same$"):
         compare(other, None, "m", "twin-", seeds=1)
     with pytest.raises(KitError, match="^'blend' was made of other members, settings or rows; run make blend again$"):
         compare(other, None, "m", "blend", seeds=1)
+
+
+def test_a_run_with_another_gap_or_fewer_rows_is_refused(tmp_path: Path) -> None:
+    def run(gap: float) -> Run:
+        return Run(Dated().override(f"folds.gap={gap}"), table(), tmp_path)
+
+    none, some = run(0.0), run(0.3)
+    np.testing.assert_array_equal(none.plan, some.plan)  # the gap is no part of the plan, but of what is learnt from
+    fit_missing(none, todo(none, ["m"], none.folds).missing)
+    with pytest.raises(KitError, match="^'m-.*' was fitted with another gap; a comparison needs the same$"):
+        compare(some, None, none.shelf("m").folder.name, "m", seeds=1)
+    fewer = Run(none.recipe, none.table, tmp_path, fewer=20)
+    with pytest.raises(KitError, match="^'m-.*' was fitted with another number of train rows; a comparison needs the"):
+        compare(fewer, None, none.shelf("m").folder.name, "m", seeds=1)
+
+
+def test_rows_of_a_group_are_drawn_together(tmp_path: Path) -> None:
+    run = sited_in(tmp_path)
+    found = compare(run, None, "m", "m m.noise=1", seeds=1)
+    assert run.clusters is not None and len(np.unique(run.clusters)) == 16
+    a, b = found.a.predictions[0], found.b.predictions[0]
+    assert found.rows == paired(roc_auc, run.table.y, a, b, groups=run.clusters)
+    assert found.rows != paired(roc_auc, run.table.y, a, b)
+    fit_missing(run, todo(run, ["m", "twin"], run.folds).missing)
+    report = blend(run, ["m", "twin"])
+    assert report is not None and report.summary is not None
+    oof = np.load(tmp_path / "blend" / "oof.npy")
+    whole = bootstrap(roc_auc, run.table.y, oof, groups=run.clusters)
+    assert report.summary["interval"] == [whole.low, whole.high]
+
+
+def test_another_seed_reaches_the_member_inside(tmp_path: Path) -> None:
+    class Seen(Evident):
+        v: Views = Views(member=Planted())
+
+    run = Run(Seen(), table(), tmp_path)
+    found = compare(run, None, "v", "m", seeds=3)
+    assert len({fold.tobytes() for fold in found.a.predictions}) == 3
+    np.testing.assert_allclose(found.a.scores, found.b.scores)  # without views it is the member under the same seeds
+
+
+def test_what_uses_no_seed_is_fitted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fixed(Planted):
+        @property
+        def chance(self) -> bool:
+            return False
+
+    class Mixed(Evident):
+        fixed: Fixed = Fixed()
+
+    monkeypatch.setenv("FITS", str(tmp_path / "fits"))
+    run = Run(Mixed(), table(), tmp_path / "run")
+    both = compare(run, None, "fixed", "fixed fixed.noise=3", seeds=3)
+    assert both.a.scores.shape == (5, 1) and len(lines(tmp_path / "fits")) == 10
+    assert both.note == "no seed changes fixed nor fixed fixed.noise=3: fitted once a fold"
+    one = compare(run, None, "fixed", "m m.noise=2", seeds=3)
+    assert one.a.scores.shape == one.b.scores.shape == (5, 3) and len(lines(tmp_path / "fits")) == 10 + 15
+    assert (one.a.scores == one.a.scores[:, :1]).all() and one.note == "no seed changes fixed: fitted once a fold"
+    assert compare(run, None, "m", "m m.noise=2", seeds=2).note == ""
+
+
+NONE = Difference(np.nan, np.nan, np.nan, np.nan)
+
+
+@pytest.mark.parametrize(
+    "gains, rows, said",
+    [
+        ([np.nan, np.nan], NONE, "^Nothing can be said: auc can judge no fold, nor can all rows be judged together.$"),
+        ([np.nan, np.nan], Difference(-0.1, -0.2, -0.05, 0.01), "^The test over rows stands alone, for auc can judge no "
+         r"fold: b is ahead by 0.10000 when all rows are judged together \(95 % from \+0.05000 to \+0.20000, p = 0.01\).$"),
+        ([0.1, np.nan], Difference(0.1, 0, 0.2, 0.1), "stands alone, for auc can judge only 1 fold: a is ahead by 0.1"),
+        ([0.1, 0.1], Difference(0.1, 0, 0.2, 0.1), "alone, for all folds and seeds gain the very same: a is ahead by"),
+    ],
+)  # fmt: skip
+def test_the_verdict_says_why_folds_tell_nothing(gains: list[float], rows: Difference, said: str) -> None:
+    a, b = (
+        Side(k, np.array(g)[:, None], [np.zeros(3) + i], []) for i, (k, g) in enumerate([("a", gains), ("b", [0, 0])])
+    )
+    sentence = _verdict(a, b, corrected_t(a.scores - b.scores, 0.25), rows, "auc")
+    assert re.search(said, sentence) and "nan" not in sentence
 
 
 @pytest.mark.parametrize(

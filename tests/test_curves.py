@@ -4,14 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evidence import Evident, lines, run_in
+from evidence import Dated, Evident, Planted, lines, run_in, sited_in, table
 
+from kit.blending import out_of_fold
 from kit.curves import curve
 from kit.cv import fit_missing, todo
 from kit.files import read_json
 from kit.folds import Column, Folds
+from kit.intervals import bootstrap
+from kit.metrics import roc_auc
 from kit.run import Run
 from kit.spec import KitError
+from kit.variants import vary
 
 
 def test_fewer_rows_are_a_part_of_more_and_the_judged_ones_stay(tmp_path: Path) -> None:
@@ -78,6 +82,45 @@ def test_averaging_seeds_lifts_the_score(tmp_path: Path, monkeypatch: pytest.Mon
             oof[one.plan == fold] = kept.valid[:, 0]
         alone.append(metric(y, oof))
     assert scores[0] == pytest.approx(np.mean(alone))
+
+
+def test_the_spread_of_seeds_is_that_of_draws_that_share_none(tmp_path: Path) -> None:
+    run = run_in(tmp_path, "m.noise=2", "folds.n=2")
+    found = {point.at: point.spread for point in curve(run, None, "m", "seeds", [1, 2, 3, 5]).points}
+    metric, y, rows = run.table.task.metric, run.table.y, np.arange(400)
+    oof = np.stack([vary(run, None, "m", seed=seed).predictions(run.folds)[rows] for seed in range(5)])
+    for at, draws in ((1, [[0], [1], [2], [3], [4]]), (2, [[0, 1], [2, 3]])):
+        assert found[at] == pytest.approx(np.std([metric(y, oof[d].mean(axis=0)) for d in draws], ddof=1), rel=1e-3)
+    assert found[3] is None and found[5] is None  # of five seeds no two draws of three share none
+
+
+def test_no_point_lies_beyond_the_smallest_fold(tmp_path: Path) -> None:
+    run = Run(Dated(), table(), tmp_path)
+    assert [len(run.split(fold)[0]) for fold in run.folds] == [80, 160, 240, 320]
+    found = curve(run, None, "m", "rows")
+    assert [point.at for point in found.points] == [10, 20, 40, 80]
+    for point in found.points:
+        fewer = Run(run.recipe, run.table, tmp_path, fewer=point.at)
+        assert {kept.score["rows"]["train"] for kept in fewer.gathered("m").values()} == {point.at}
+    with pytest.raises(
+        KitError, match="^points=100: the smallest fold has 80 rows to learn from, the largest 320; bey"
+    ):
+        curve(run, None, "m", "rows", [20, 100])
+
+
+def test_rows_of_a_group_are_drawn_together(tmp_path: Path) -> None:
+    run = sited_in(tmp_path)
+    (point,) = curve(run, None, "m", "folds", [3]).points
+    other = sited_in(tmp_path, "folds.n=3")
+    oof = out_of_fold(other, other.gathered("m"))
+    whole = bootstrap(roc_auc, run.table.y, oof.astype(float), groups=run.clusters)
+    assert (point.score.low, point.score.high) == pytest.approx((whole.low, whole.high), abs=1e-12)
+
+
+def test_seeds_of_what_uses_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Planted, "chance", False)
+    with pytest.raises(KitError, match="^over=seeds: no seed changes 'm'$"):
+        curve(run_in(tmp_path), None, "m", "seeds")
 
 
 @pytest.mark.parametrize(

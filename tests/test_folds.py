@@ -190,6 +190,22 @@ def test_groups_are_merged_along_chains_of_duplicates() -> None:
     with pytest.raises(KitError) as error:
         Grouped(group="g", n=4).plan(frame, np.zeros(10), twins)
     assert str(error.value) == "column 'g' has 3 groups once those that share duplicates are merged, fewer than 4 folds"
+    # they are also what an interval draws together
+    clusters = Grouped(group="g", n=3).clusters(frame, twins)
+    assert clusters is not None and clusters.tolist() == [0] * 6 + [1, 1, 2, 2]
+
+
+def test_clusters_are_the_rows_that_a_plan_keeps_together() -> None:
+    frame, twins = pd.DataFrame({"g": list("aabbc"), "f": [0, 1] * 2 + [0]}), np.array([0, 1, 2, 1, 3])
+    for folds in (KFold(n=2), Stratified(n=2), Multilabel(n=2)):
+        found = folds.clusters(frame, twins)
+        assert found is not None and found.tolist() == [0, 1, 2, 1, 3]
+        assert folds.clusters(frame, np.arange(5)) is None and folds.clusters(frame) is None
+        assert folds.override("keep_duplicates_together=false").clusters(frame, twins) is None
+    groups = StratifiedGrouped(group="g", n=2).clusters(frame)
+    assert groups is not None and groups.tolist() == [0, 0, 1, 1, 2]
+    assert Grouped(group="g", n=2).clusters(frame.assign(g=range(5))) is None  # each group is one row
+    assert Column(column="f").clusters(frame, twins) is None
 
 
 def test_large_groups_do_not_unbalance_the_folds() -> None:

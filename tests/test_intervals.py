@@ -190,6 +190,19 @@ def test_rows_of_a_group_are_drawn_together() -> None:
     assert paired(value_mean, y, many, 0 * many, groups=[f"g{g}" for g in groups]).low == pytest.approx(grouped.low, 1)
 
 
+def test_groups_keep_the_promise_where_rows_of_a_group_err_alike() -> None:
+    """40 groups of 25 rows: drawn row by row, most differences that are none look sure."""
+    rng, groups = np.random.default_rng(0), np.repeat(np.arange(40), 25)
+    sure = np.zeros(2)
+    for _ in range(100):
+        y = rng.normal(size=1000)
+        a, b = (y + rng.normal(size=40)[groups] for _ in range(2))
+        for i, drawn_by in enumerate((None, groups)):
+            found = paired(rmse, y, a, b, rounds=200, seed=1, groups=drawn_by)
+            sure[i] += found.low > 0 or found.high < 0
+    assert sure[0] > 60 and sure[1] <= 12
+
+
 def test_what_cannot_be_judged_has_no_interval() -> None:
     y, p = np.zeros((20, 1)), np.linspace(0, 1, 20)[:, None]
     found, apart = bootstrap(roc_auc, y, p), paired(roc_auc, y, p, 1 - p)

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import House
-from evidence import run_in
+from evidence import run_in, sited_in
 from scipy.stats import linregress
 from scipy.stats import t as student
 
 from kit.blending import blend
 from kit.cv import fit_missing, todo
 from kit.files import checksum
-from kit.ledger import Entry, correlation, draw, foretold, ledger, record, warnings
+from kit.intervals import Difference, bootstrap, paired
+from kit.ledger import Entry, apart, correlation, draw, foretold, ledger, record, warnings
 from kit.medals import MEDALS, Medals
+from kit.metrics import roc_auc
 from kit.run import Run
 from kit.spec import KitError
 
@@ -43,6 +45,44 @@ def test_an_entry_says_what_was_submitted(tmp_path: Path) -> None:
         entry,
         second,
     ]
+
+
+def test_entries_are_compared_on_the_same_rows(tmp_path: Path) -> None:
+    first = record(blended(tmp_path), 0.81)
+    run = blended(tmp_path, "m.noise=0.6")
+    second = record(run, 0.82)
+    found = apart(run, first, second)
+    one, two = (np.load(tmp_path / "ledger" / f"{e.submission[:16]}.npy") for e in (first, second))
+    assert found == paired(roc_auc, run.table.y, one, two) and found.value == pytest.approx(first.cv - second.cv)
+    assert (
+        first.low is not None and first.high is not None
+    )  # the noise is mostly shared: pairs see what single ones do not
+    assert found.high - found.low < 0.5 * (first.high - first.low)
+    assert apart(run, record(run, 0.7, cv=0.7), second) is None
+    assert apart(run_in(tmp_path, n=300), first, second) is None  # other rows
+    (tmp_path / "ledger" / f"{first.submission[:16]}.npy").unlink()
+    assert apart(run, first, second) is None
+
+
+def test_rows_of_a_group_are_drawn_together(tmp_path: Path) -> None:
+    run = sited_in(tmp_path)
+    fit_missing(run, todo(run, ["m"], run.folds).missing)
+    blend(run, ["m"])
+    entry = record(run, 0.8)
+    oof = np.load(tmp_path / "blend" / "oof.npy")
+    sure = bootstrap(roc_auc, run.table.y, oof, groups=run.clusters)
+    assert (entry.low, entry.high) == pytest.approx((sure.low, sure.high))
+
+
+def test_a_submission_is_entered_once_with_each_score(tmp_path: Path) -> None:
+    run = blended(tmp_path)
+    record(run, 0.81)
+    record(run, 0.79)  # the private leaderboard's, say
+    for score, number in ((0.79, 2), (0.81, 1)):
+        with pytest.raises(
+            KitError, match=f"^this submission is in the ledger already, as number {number} with {score}$"
+        ):
+            record(run, score)
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
@@ -88,9 +128,16 @@ def test_warnings_come_with_divergence_alone() -> None:
     assert turned.startswith(
         "the order is reversed against 4 of 6 other submissions: number 3 has a lower CV (0.97800)"
     )
-    assert "but a higher leaderboard score" in turned and "chance" not in turned
-    (near,) = warnings([*kept, Entry(0.98305, 0.9845, 0.9825, 0.9865)])
-    assert "it may be chance" in near
+    assert "but a higher leaderboard score" in turned
+    new = Entry(0.98305, 0.9845, 0.9825, 0.9865)
+    asked = []
+    for low, said in ((-0.001, "so it may be chance"), (0.0001, "the CVs surely differ, by +0.00050 [+0.00010, ")):
+        found = Difference(0.0005, low, 0.002, 0.1)
+        (near,) = warnings([*kept, new], lambda *pair, found=found: asked.append(pair) or found)  # type: ignore[misc]
+        assert said in near
+    assert asked == [(new, kept[-1])] * 2  # the one that lies farthest away of those it is turned against
+    (near,) = warnings([*kept, new])
+    assert near.endswith("whether chance made it is not known, for the predictions of both are not kept")
     assert warnings(kept[:1]) == [] and correlation(kept[:2]) is None
     assert correlation(entries([0.9] * 4, lb[:4])) is None
 

@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,23 @@ def test_nothing_left_to_do_fits_nothing(small: Any, tmp_path: Path, fits: Path)
     (tmp_path / "run/submission.csv").unlink()
     blend(run, ["boost", "memory"])
     assert (tmp_path / "run/submission.csv").exists() and (tmp_path / "run/blend/oof.npy").exists()
+
+
+def test_clusters_are_known_whether_or_not_the_plan_is_on_disk(small: Any, tmp_path: Path) -> None:
+    run = opened(small, tmp_path)
+    assert run.clusters is None and run.clusters_of(run.plan == 0) is None
+    twins = np.r_[0, 0, np.arange(2, 120)]  # rows 0 and 1 alike
+    frame = (
+        run.table.train.iloc[twins]
+        .reset_index(drop=True)
+        .assign(**{c: run.table.train[c] for c in (run.table.task.id, "y")})
+    )
+    other = Run(run.recipe, replace(run.table, train=frame), tmp_path / "other")
+    for _ in range(2):
+        assert other.clusters is not None and other.clusters[:3].tolist() == [0, 0, 1]
+        assert other.clusters_of(np.array([2, 1])).tolist() == [1, 0]
+        other.keep_plan()
+        other = Run(run.recipe, other.table, tmp_path / "other")
 
 
 def test_a_changed_member_is_refitted_alone(small: Any, tmp_path: Path) -> None:

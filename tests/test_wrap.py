@@ -10,14 +10,16 @@ from pydantic import Field
 from kit.data import Rows, Task
 from kit.files import read_json, write_json
 from kit.member import Member, Predictor
-from kit.members import Boost, Concat, Encoder, Linear, Perceptron, Seeds, TextNet
-from kit.members.wrap import SeedsPredictor, reseeded
+from kit.members import NBSVM, Boost, Concat, Encoder, Linear, Perceptron, Seeds, TextNet, Views
+from kit.members.nets import DPCNN
+from kit.members.wrap import SeedsPredictor, reseeded, reseeding
 from kit.metrics import mean_roc_auc, roc_auc
 from kit.recipe import Recipe
 from kit.spec import KitError, Spec
 from kit.testing import check_member, sample_rows
 from kit.text import Tfidf
 from kit.train import Stage
+from kit.tta import Windows
 
 NUMBERS = Task(name="n", kind="binary", targets=("y",), metric=roc_auc)
 TEXTS = Task(name="m", kind="multilabel", targets=("a", "b"), text=("t",), metric=mean_roc_auc)
@@ -121,6 +123,46 @@ def test_members_in_a_tuple_get_other_seeds_too() -> None:
     assert reseeded(found.override("more=()"), 0).override("seed=0") == joined.override(
         "more=()", "a.seed=6", "b.seed=5"
     )
+
+
+class Many(Recipe):
+    task = TEXTS
+    plain: Encoder = Encoder(seed=3)
+    views: Views = Views(member=Concat(a=TextNet(seed=1), b=Perceptron()), views=(Windows(count=2),))
+    joined: Concat = Concat(
+        a=TextNet(seed=1), b=Perceptron(), start="fitted",
+        more=(TextNet(seed=2, net=DPCNN(), stage=Stage(lr=1e-3, epochs=2)), Concat(more=(Perceptron(hidden=(8, 4)),))),
+    )  # fmt: skip
+    seeds: Seeds = Seeds(member=Draw(), n=2)
+    around: Views = Views(member=Seeds(member=Draw(), n=2, seed=1))
+    linear: Linear = Linear()
+    seen: Views = Views(member=Linear())
+    edited: Views = Views(member=Linear(), views=(Windows(count=2),))
+
+
+def test_settings_reach_the_seeds_of_all_members_inside() -> None:
+    recipe = Many()
+
+    def after(name: str) -> Member:
+        return recipe.override(*reseeding(name, recipe.members[name], 5)).members[name]
+
+    assert reseeding("plain", recipe.plain, 5) == ["plain.seed=8"] and reseeding("plain", recipe.plain, 0) == []
+    for name in ("plain", "views", "joined"):
+        assert after(name) == reseeded(recipe.members[name], 5) != recipe.members[name]
+    # Seeds reckons the seeds of its parts: told once, it shares no part with itself before
+    assert after("seeds") == Seeds(member=Draw(), n=2, seed=5)
+    assert after("around") == Views(seed=5, member=Seeds(member=Draw(), n=2, seed=6))
+    # what nothing is drawn in has no other seed, unless its views are drawn
+    assert reseeding("linear", recipe.linear, 5) == reseeding("seen", recipe.seen, 5) == []
+    assert reseeding("edited", recipe.edited, 5) == ["edited.seed=5", "edited.member.seed=5"]
+
+
+@pytest.mark.parametrize("member", [Linear(word=Tfidf(min_df=1), char=None), NBSVM(word=Tfidf(min_df=1))])
+def test_members_without_chance_are_the_same_under_any_seed(member: Member, tmp_path: Path) -> None:
+    assert not member.chance and not Seeds(member=member).chance and Draw().chance
+    _, p = fitted(member, tmp_path / "0", TEXTS)
+    _, other = fitted(member.override("seed=7"), tmp_path / "7", TEXTS)
+    np.testing.assert_array_equal(p, other)
 
 
 def test_what_the_member_says_of_itself_is_said() -> None:

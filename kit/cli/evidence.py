@@ -41,8 +41,10 @@ def compare(
         grid.add_column(title, justify="left" if title in ("", "what") else "right")
     for name, side in (("a", found.a), ("b", found.b)):
         scores = side.scores[~np.isnan(side.scores)]
+        mean = f"{scores.mean():.5f}" if len(scores) else "·"
+        mean += f" ± {scores.std(ddof=1):.5f}" if len(scores) > 1 else ""
         means = [f"{np.nanmean(fold):.5f}" if not np.isnan(fold).all() else "·" for fold in side.scores]
-        grid.add_row(name, side.label, f"{scores.mean():.5f} ± {scores.std(ddof=1):.5f}", *means)
+        grid.add_row(name, side.label, mean, *means)
     console.print(grid)
     count = found.a.scores.shape[1]
     for name, test in ((f"a less b, {len(found.folds)} folds × {count} seed{'s' * (count > 1)}, corrected t", found.t),
@@ -50,6 +52,8 @@ def compare(
         sides = f"95 % from {test.low:+.5f} to {test.high:+.5f}, p = {test.p:.3g}"
         console.print(f"{name}: {test.value:+.5f} ({sides}); positive: a is better", highlight=False, soft_wrap=True)
     console.print(found.verdict, highlight=False, soft_wrap=True)
+    if found.note:
+        console.print(found.note, highlight=False, soft_wrap=True)
     console.print(f"written: {found.path}", highlight=False, soft_wrap=True)
 
 
@@ -96,8 +100,11 @@ def lb(
     set_: Set = "", preset: Preset = "", seed: Seed = None, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Leaderboard scores beside cross-validated ones: do they agree?"""
+    from functools import partial
+
     from rich.table import Table
 
+    from kit.ledger import apart as compared
     from kit.ledger import correlation, draw, ledger, record, warnings
     from kit.medals import CAVEAT, MEDALS
     from kit.spec import KitError
@@ -120,7 +127,7 @@ def lb(
         if (both := correlation(entries)) is not None:
             console.print(f"correlation of CV and leaderboard: Pearson {both[0]:.3f}, Spearman {both[1]:.3f} "
                           f"({len(entries)} submissions)", highlight=False)  # fmt: skip
-        for warning in warnings(entries):
+        for warning in warnings(entries, partial(compared, run)):
             console.print(f"warning: {warning}", highlight=False, soft_wrap=True)
     medals = type(run.recipe).medals or MEDALS.get(run.table.task.slug)
     if medals is not None:
@@ -154,7 +161,7 @@ def curve(
     wanted, at = _numbers(folds), rising(points)
     console, run, brief = open_run(comp, "", set_, preset, seed, sample, threads)
     result = fitted(run, brief, member, over, at, wanted, on, _told(console))
-    spread = "sd of draws" if over == "seeds" else "sd of folds"
+    spread = "sd of draws that share no seed" if over == "seeds" else "sd of folds"
     grid = Table(*(Column(title, justify="right") for title in (AXES[over], result.metric, "95 %", spread, "time")),
                  title=f"{comp} · {member}", title_justify="left")  # fmt: skip
     for point in result.points:

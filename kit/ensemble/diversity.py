@@ -104,6 +104,7 @@ def left_out(
     names: Sequence[str],
     columns: pd.DataFrame | None = None,
     asked: Sequence[str] | None = None,
+    groups: np.ndarray | None = None,
     whole: NestedScore | None = None,
 ) -> Iterator[tuple[str, Difference]]:
     """Member by member, what it adds: all blends are judged on the same resamples.
@@ -123,5 +124,5 @@ def left_out(
         without = nested(blend, predictions[kept], y, plan, metric, rest, columns, rounds=0)
         assert without is not None
         rival = decide_folds(metric, without.predictions, plan, without.thresholds)[1]
-        drawn = resampled(decided, y, [said, rival], rounds)
+        drawn = resampled(decided, y, [said, rival], rounds, groups=groups)
         yield name, difference(metric, (whole.score, without.score), drawn)

@@ -86,6 +86,7 @@ def nested(
     names: Sequence[str] = (),
     columns: pd.DataFrame | None = None,
     rounds: int | None = None,
+    groups: np.ndarray | None = None,
 ) -> NestedScore | None:
     """Learns weights (and thresholds, where the metric has one) on all folds but one, blends that one, for each fold.
 
@@ -103,6 +104,7 @@ def nested(
         names: one a member; empty calls them by their index.
         columns: (n, …) the original columns of `blend.needs`.
         rounds: resamples of the intervals; 0 for no intervals, None for ROUNDS, or FEWER where there are many rows.
+        groups: (n,) rows of one group are drawn together in the intervals; None draws row by row.
 
     Returns:
         None where all rows lie in one fold, as in a partial run (`folds=0`): that is no mistake, but there is
@@ -150,7 +152,7 @@ def nested(
         return found
     decided, said = decide_folds(metric, blended, plan, thresholds)
     rival = decide_folds(metric, predictions[best].astype(np.float64), plan, cuts[best])[1]
-    drawn = resampled(decided, y, [said, rival], rounds or (ROUNDS if y.size < MANY else FEWER))
+    drawn = resampled(decided, y, [said, rival], rounds or (ROUNDS if y.size < MANY else FEWER), groups=groups)
     apart = difference(metric, (score, singles[best]), drawn)
     return replace(found, interval=Interval(score, *percentiles(drawn[:, 0])), apart=apart)
 

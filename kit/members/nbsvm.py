@@ -39,6 +39,10 @@ class NBSVM(Member):
             raise ValueError("word and char are both none; keep one of them")
         return self
 
+    @property
+    def chance(self) -> bool:
+        return False  # the problem is convex, and nothing is drawn
+
     def prepare(self, rows: Rows) -> None:
         for view in views(self):
             view.counts(rows)

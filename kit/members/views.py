@@ -55,6 +55,10 @@ class Views(Member):
     def judges(self) -> bool:
         return self.member.judges
 
+    @property
+    def chance(self) -> bool:
+        return self.member.chance or bool(self.views)
+
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(with_views(rows, self.views, self.seed))
 

@@ -1,7 +1,7 @@
 """Members made of members."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from kit.data import Rows
 from kit.files import read_json, remove, rename_whole, write_json
 from kit.member import Member, Predictor
 from kit.members.boost import Boost
-from kit.spec import KitError
+from kit.spec import KitError, Spec
 
 
 class Seeds(Member):
@@ -38,6 +38,10 @@ class Seeds(Member):
     @property
     def judges(self) -> bool:
         return self.member.judges
+
+    @property
+    def chance(self) -> bool:
+        return self.member.chance
 
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(rows)
@@ -82,6 +86,33 @@ def _inner_reseeded(value: Any, by: int) -> Any:
     if isinstance(value, tuple):
         return tuple(_inner_reseeded(one, by) for one in value)
     return reseeded(value, by) if isinstance(value, Member) else value
+
+
+def reseeding(name: str, member: Member, by: int) -> list[str]:
+    """Settings that do to the recipe's member `name` what `reseeded` does; none where no seed changes the fit.
+
+    `Seeds` reckons the seeds of its parts itself, so that it alone is told.
+    """
+    return list(_reseeding(name, member, by)) if by and member.chance else []
+
+
+def _reseeding(path: str, member: Member, by: int) -> Iterator[str]:
+    yield f"{path}.seed={member.seed + by}"
+    for name in () if isinstance(member, Seeds) else type(member).model_fields:
+        value = getattr(member, name)
+        if isinstance(value, Member):
+            yield from _reseeding(f"{path}.{name}", value, by)
+        elif (other := _inner_reseeded(value, by)) != value:  # parts of a tuple have no names: they are set together
+            yield f"{path}.{name}={_written(other)}"
+
+
+def _written(value: Any) -> str:
+    """A value as `Spec.override` reads it."""
+    if isinstance(value, Spec):
+        fields = {n: (getattr(value, n), info.get_default()) for n, info in type(value).model_fields.items()}
+        given = [f"{n}={_written(own)}" for n, (own, default) in fields.items() if own != default]
+        return f"{type(value).__name__}({', '.join(given)})"
+    return "(" + "".join(f"{_written(one)}, " for one in value) + ")" if isinstance(value, tuple) else repr(value)
 
 
 def fitted_part(part: Member, train: Rows, valid: Rows, work: Path, i: int) -> Predictor:
