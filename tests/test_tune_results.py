@@ -1,15 +1,14 @@
-"""What comes of a search: the preset, pictures, and members for a blend."""
+"""What comes of a search: the preset and pictures."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tuning_house import Bench, bench, bowl, careless, fits, searched, study_of  # noqa: F401
+from tuning_house import Bench, bench, careless, fits, searched, study_of  # noqa: F401
 
-from kit.blending import blend
+from kit.files import write_json
 from kit.run import Run
 from kit.spec import KitError
-from kit.tune import Tuning, tune, tuned_members, with_trials
+from kit.tune import Tuning, tune
 from kit.tune.preset import tuned_settings
 
 
@@ -39,20 +38,31 @@ def test_importances_name_the_knob_that_matters(bench: Bench, tmp_path: Path) ->
     assert list(shares)[-1] == "bowl.kind" and sum(shares.values()) == pytest.approx(1)
 
 
-def test_the_best_trials_take_part_in_a_blend(bench: Bench, tmp_path: Path) -> None:
-    tuned = searched(bench, tmp_path, trials=12)
+def test_a_poorer_search_does_not_drive_out_a_preset(bench: Bench, tmp_path: Path) -> None:
     run = bench.run(tmp_path)
-    ranked = sorted((t["score"], t["number"]) for t in tuned.trials if t["state"] == "complete" and not t["own"])
-    found = tuned_members(run, "bowl", top=3)
-    assert list(found) == [f"bowl@{number}" for _, number in ranked[:3]]
-    wide = with_trials(run, top=3)
-    assert list(wide.recipe.members)[-3:] == list(found) and wide.recipe.bowl == run.recipe.bowl
-    report = blend(wide, ["bowl", *found])
-    assert report is not None and list(report.weights) == ["bowl", *found] and report.submission is not None
-    offs = [round(score, 6) for score, _ in ranked[:3]] + [bowl(0, -3, 1)]
-    assert report.score == pytest.approx(np.mean(offs), abs=1e-5)  # Mean of members that miss by these
-    (best,) = tuned_members(run, "bowl", top=1).values()
-    assert best == run.recipe.override(*tuned.best["settings"]).bowl if tuned.best else False
-    assert tuned_members(bench.run(tmp_path, "folds.seed=1"), "bowl") == {}  # other folds: nothing to blend
-    with pytest.raises(KitError, match="^'noise' was not tuned in .*; make tune comp=bowls member=noise$"):
-        tuned_members(run, "noise")
+    good = searched(bench, tmp_path, trials=8)
+    assert good.best is not None and good.settings and good.preset == good.settings
+    poor = searched(bench, tmp_path, trials=1, folds=(0,))
+    assert poor.settings == [] and poor.preset == good.settings == tuned_settings(run.root, run.recipe)
+    (note,) = poor.notes[-1:]
+    assert "tuned.json keeps what an earlier search found for bowl: bowl.a=" in note
+    assert note.endswith(f"(trial {good.best['number']}, rmse {good.best['score']:.5f} on folds 0,1,2)")
+    # from other settings, on the same folds: the better one stays, whatever came last
+    worse = searched(bench, tmp_path, "bowl.a=1", trials=1)
+    assert worse.preset == good.settings and "keeps" in worse.notes[-1]
+    best = searched(bench, tmp_path, "bowl.a=0.3", "bowl.b=0.1", "bowl.kind=y", trials=1)
+    assert best.preset == best.settings and "has this in place of what an earlier search found" in best.notes[-1]
+
+
+def test_a_preset_is_read_past_members_that_are_gone(bench: Bench, tmp_path: Path) -> None:
+    run = bench.run(tmp_path)
+    path = run.root / "tuned.json"
+    write_json(path, {"gone": {"settings": ["gone.lr=1"]}, "bowl": {"settings": ["bowl.a=0.5"]}})
+    assert tuned_settings(run.root, run.recipe) == ["bowl.a=0.5"]
+    write_json(path, {"bowl": {"settings": ["bowl.c=0.5"]}})
+    with pytest.raises(KitError) as error:
+        tuned_settings(run.root, run.recipe)
+    said = f"{path}: bowl: unknown setting 'bowl.c'"
+    assert str(error.value).startswith(said) and str(error.value).endswith(
+        "; tune it again, or take it out of the file"
+    )
