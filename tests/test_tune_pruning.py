@@ -41,6 +41,25 @@ def test_an_easy_first_fold_does_not_save_a_hopeless_trial(bench: Bench, tmp_pat
     assert not AtStep(rule).prune(study, good)
 
 
+def test_one_trial_alone_prunes_no_other() -> None:
+    """Inside a fold a single trial may have come as far: its value is no median."""
+    import optuna
+
+    from kit.tune.sampler import pruner_named
+
+    def ended(last: dict[int, float]) -> optuna.trial.FrozenTrial:
+        return optuna.trial.create_trial(
+            value=0.5, intermediate_values={1: 0.5, **last}, state=optuna.trial.TrialState.COMPLETE
+        )
+
+    rule = pruner_named("median")
+    worse = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, intermediate_values={3: 0.94})
+    for far, pruned in ((1, False), (4, False), (5, True)):
+        study = optuna.create_study(direction="maximize")
+        study.add_trials([ended({3: 0.95} if number < far else {}) for number in range(5)])
+        assert rule.prune(study, worse) is pruned
+
+
 def test_wilcoxons_test_needs_folds_and_then_prunes(bench: Bench, tmp_path: Path, fits: Path) -> None:
     tuned = searched(bench, tmp_path, "folds.n=6", trials=12, pruner="wilcoxon")
     pruned = [t["fitted"] for t in tuned.trials if t["state"] == "pruned"]
