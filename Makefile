@@ -21,13 +21,13 @@ help: ## print this list
 	@touch $@
 
 cv: .venv/ready ## comp=toxic: fit what is missing, blend, write submission.csv
-	@$(PY) -m kit cv $(comp) $(chosen) $(where) $(common)
+	@$(PY) -m kit cv $(comp) $(chosen) $(where) $(if $(tuned),--tuned $(tuned)) $(common)
 
 blend: .venv/ready ## comp=toxic: blend again what is in the bank
 	@$(PY) -m kit blend $(comp) $(chosen) $(if $(tuned),--tuned $(tuned)) $(common)
 
 tune: .venv/ready ## comp=toxic member=boost trials=50: search a member's settings, write them as preset=tuned
-	@$(PY) -m kit tune $(comp) $(member) $(where) $(common) $(foreach knob,trials hours workers storage pruner rescore,$(if $($(knob)),--$(knob) "$($(knob))"))
+	@$(PY) -m kit tune $(comp) $(member) $(where) $(common) $(foreach knob,trials hours workers storage pruner rescore holdout,$(if $($(knob)),--$(knob) "$($(knob))"))
 
 compare: .venv/ready ## comp=toxic a="minilm" b="minilm minilm.stage.epochs=2" seeds=3: is one really better?
 	@$(PY) -m kit compare $(comp) --a "$(a)" --b "$(b)" $(if $(seeds),--seeds $(seeds)) $(where) $(common)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,13 @@ from kit.bank import Fold
 from kit.ensemble import fit_thresholded, nested
 from kit.ensemble.threshold import judge
 from kit.files import read_json, write_array, write_json
+from kit.member import Member
 from kit.metrics import mean_roc_auc
 from kit.run import Run
-from kit.spec import KitError, digest
+from kit.spec import KitError, Spec, digest
 from kit.submit import submission
 from kit.submit import write as write_submission
+from kit.tune.preset import chosen_by_score
 
 VERSION = 4  # of what a blend comes to: raise it when the same settings give another result
 
@@ -37,6 +39,7 @@ class BlendReport:
         thresholds: (outputs,) what a prediction must reach to say yes, chosen on all judged rows; () where nothing is
             cut.
         auc: mean ROC AUC of the out-of-fold blend, where there are thresholds.
+        chosen: members that a search has chosen by their score on these very rows: `optimism`.
         story: how the blend was found, `Blended.story`: of Auto what it took, why, and what all its choices score.
     """
 
@@ -48,6 +51,13 @@ class BlendReport:
     thresholds: tuple[float, ...] = ()
     auc: float | None = None
     story: dict[str, Any] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def optimism(self) -> str:
+        """A sentence about members that the nested score does not judge honestly, or nothing."""
+        were = "was chosen by its score" if len(self.chosen) == 1 else "were chosen by their scores"
+        return f"{', '.join(self.chosen)} {were} on these rows: the nested score is optimistic" if self.chosen else ""
 
 
 def out_of_fold(run: Run, folds: dict[int, Fold]) -> np.ndarray:
@@ -106,6 +116,11 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     write_array(folder / "test.npy", test)
     blended.save(folder / "weights.json")
     summary = honest.summary() if honest else None
+    report = BlendReport(
+        blended.weights, score, summary, path, warnings, cuts, _finite(auc), blended.story(), _chosen(run, names)
+    )
+    further = {name: run.recipe.members[name].dump() for name in names if "@" in name}
+    write_json(folder / "further.json", further)
     facts: dict[str, Any] = {
         "key": _key(run, list(members), submit),
         "weights": [list(w) for w in blended.weights.items()],
@@ -114,11 +129,22 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
         "submitted": bool(path),
         "warnings": warnings,
         "thresholds": list(cuts),
-        "auc": None if auc is None or math.isnan(auc) else auc,
+        "auc": report.auc,
         **blended.story(),
+        **({"optimistic": report.optimism} if report.chosen else {}),
     }
     write_json(folder / "report.json", facts)
-    return BlendReport(blended.weights, score, summary, path, warnings, cuts, facts["auc"], blended.story())
+    return report
+
+
+def _finite(score: float | None) -> float | None:
+    return None if score is None or math.isnan(score) else score
+
+
+def _chosen(run: Run, names: list[str]) -> tuple[str, ...]:
+    """Those of the members that a search has chosen by their score: trials, and what preset=tuned stands for."""
+    made, members = chosen_by_score(run.root), run.recipe.members
+    return tuple(name for name in names if "@" in name or (made and digest(members[name].identity()) in made))
 
 
 def columns_of(run: Run, frame: pd.DataFrame) -> pd.DataFrame | None:
@@ -141,7 +167,23 @@ def last_blend(run: Run) -> BlendReport | None:
         known = set(names) <= run.recipe.members.keys()
     except ODD:
         return None
-    return next((kept for submit in (True, False) if (kept := _kept(run, names, submit))), None) if known else None
+    if not known and not set(names) <= (run := with_blended(run)).recipe.members.keys():
+        return None
+    return next((kept for submit in (True, False) if (kept := _kept(run, names, submit))), None)
+
+
+def with_blended(run: Run) -> Run:
+    """The run with those members of the last blend that are none of its recipe: trials, such as `boost@17`."""
+    try:
+        kept = read_json(run.root / "blend" / "further.json")
+        further = {name: Spec.revive(told) for name, told in kept.items() if name not in run.recipe.members}
+    except (OSError, ValueError, KitError):  # KitError: the class of a trial is gone
+        return run
+    if not further:
+        return run
+    other = run.under(run.recipe.with_members(cast(dict[str, Member], further)))
+    other.plan = run.plan
+    return other
 
 
 def _key(run: Run, names: list[str], submit: bool) -> str:
@@ -157,8 +199,9 @@ def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
         weights, cuts = dict(facts["weights"]), tuple(facts["thresholds"])
         story = {name: facts[name] for name in STORY if name in facts}
         kept = BlendReport(
-            weights, facts["score"], facts["summary"], path, facts["warnings"], cuts, facts["auc"], story
-        )
+            weights, facts["score"], facts["summary"], path, facts["warnings"], cuts, facts["auc"], story,
+            _chosen(run, names),
+        )  # fmt: skip
     except ODD:
         return None
     return None if key != _key(run, names, submit) or (path and not path.exists()) else kept

@@ -1,12 +1,13 @@
 """A run: a recipe opened on its rows, and the one job it is made of."""
 
+import json
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from kit.duplicates import duplicate_groups
 from kit.ensemble.threshold import takes_threshold
 from kit.files import read_json, write_array, write_json
 from kit.folds import fold_numbers, plan_digest
-from kit.member import Predictor
+from kit.holdout import HELD, planned
+from kit.member import Member, Predictor
 from kit.recipe import Recipe
 from kit.spec import KitError, Spec, digest
 from kit.table import Table
@@ -39,6 +41,8 @@ class Brief:
         sample: train rows to keep, or None for all.
         threads: threads of numeric code, the same wherever the job runs.
         fewer: train rows of each fold to keep, or None for all; see `Run`.
+        holdout: share of the train rows that is held out; see `Run`.
+        further: name and dumped spec, as JSON, of members that are none of the recipe's fields.
     """
 
     recipe: str
@@ -49,6 +53,8 @@ class Brief:
     sample: int | None = None
     threads: int = 1
     fewer: int | None = None
+    holdout: float = 0.0
+    further: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,17 +75,39 @@ class Run:
         root: folder for the plan, the members' shelves and what comes of them.
         fewer: each fold learns from this many of its train rows at most, drawn so that fewer are a part of more; it
             is judged on the same rows (learning curves).
+        holdout: about this share of the rows is held out (`kit.holdout`): no fold learns from them or is judged on
+            them, and every fold's model predicts them in place of the test rows (tuning).
     """
 
-    def __init__(self, recipe: Recipe, table: Table, root: Path, fewer: int | None = None) -> None:
-        self.recipe, self.table, self.root, self.fewer = recipe, table, root, fewer
+    def __init__(
+        self, recipe: Recipe, table: Table, root: Path, fewer: int | None = None, holdout: float = 0.0
+    ) -> None:
+        self.recipe, self.table, self.root, self.fewer, self.holdout = recipe, table, root, fewer, holdout
+
+    def under(self, recipe: Recipe) -> "Run":
+        """The same rows, folder and limits under another recipe."""
+        return Run(recipe, self.table, self.root, self.fewer, self.holdout)
 
     @cached_property
     def plan(self) -> np.ndarray:
-        """(n,) the fold that judges each row, -1 for none; read from the run folder where `keep_plan` wrote it."""
+        """(n,) the fold that judges each row, -1 for none; read from the run folder where `keep_plan` wrote it.
+
+        Rows that are held out have HELD.
+        """
         if self._plan_file.exists():
             return np.load(self._plan_file)
-        return self.recipe.folds.plan(self.table.train, self.table.y, self._duplicates)
+        folds, train, y, same = self.recipe.folds, self.table.train, self.table.y, self._duplicates
+        return planned(folds, self.holdout, train, y, same) if self.holdout else folds.plan(train, y, same)
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        """Positions of the rows that are held out."""
+        return np.flatnonzero(self.plan == HELD)
+
+    @property
+    def asked(self) -> Rows:
+        """The rows that every fold's model predicts, without labels: those of the test file, or those held out."""
+        return replace(self.table.rows(self.held), y=None) if self.holdout else self.table.test_rows
 
     @cached_property
     def clusters(self) -> np.ndarray | None:
@@ -99,7 +127,8 @@ class Run:
 
     @cached_property
     def _plan_file(self) -> Path:
-        key = digest([self.recipe.folds.dump(), self.table.digest])[:8]
+        without = [self.holdout] if self.holdout else []
+        key = digest([self.recipe.folds.dump(), self.table.digest, *without])[:8]
         return self.root / f"folds-{key}.npy"
 
     def keep_plan(self) -> None:
@@ -121,6 +150,7 @@ class Run:
     def split(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Train rows that a fold learns from and those it is judged on, as positions."""
         train, valid = self.recipe.folds.split(self.plan, fold, self.table.train)
+        train = train[self.plan[train] != HELD]
         if self.fewer is not None and self.fewer < len(train):
             turn = np.random.default_rng(0).permutation(len(self.plan))
             train = np.sort(train[np.argsort(turn[train])[: self.fewer]])
@@ -173,7 +203,7 @@ class Run:
         shelf.discard_model(fold)
         (part / "model").mkdir()
         predictor.save(part / "model")
-        predictions = [self._predicted(name, predictor, rows) for rows in (valid, self.table.test_rows)]
+        predictions = [self._predicted(name, predictor, rows) for rows in (valid, self.asked)]
         cut = takes_threshold(metric, valid.labels, predictions[0])  # what comes of it later has thresholds of its own
         score = {
             "metric": f"{metric.name}@{metric.threshold}" if cut else metric.name,
@@ -228,7 +258,9 @@ def opened(brief: Brief) -> Run:
     assert isinstance(recipe, Recipe)
     # members have no part in reading rows, so a search or an ablation reads them once for all its settings
     untouched = recipe.model_copy(update={name: getattr(cls(), name) for name in recipe.members})
-    return Run(recipe, _table(untouched, brief.folder, brief.cache, brief.sample), brief.root, brief.fewer)
+    table = _table(untouched, brief.folder, brief.cache, brief.sample)
+    recipe = recipe.with_members({name: cast(Member, Spec.revive(json.loads(text))) for name, text in brief.further})
+    return Run(recipe, table, brief.root, brief.fewer, brief.holdout)
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ FILES = sorted([*ROOT.glob("kit/**/*.py"), *ROOT.glob("competitions/**/*.py")])
 # From the ground up; a room imports from its own layer and those below. A room is a module or a folder of kit.
 LAYERS = [
     "errors spec files lazy threads processes memory medals",
-    "metrics duplicates folds source data table weights intervals bootstrap",
+    "metrics duplicates folds holdout source data table weights intervals bootstrap",
     "features text losses layers augment",
     "models train pretrain tta",
     "ensemble submit",

@@ -19,6 +19,7 @@ from kit.files import read_json
 from kit.spec import KitError
 from kit.tune import Tuned, Tuning, tune
 from kit.tune.study import address, opened_storage, quiet
+from kit.tune.trials import searches
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_killed_in_the_middle_it_loses_no_finished_fold(bench: Bench, tmp_path: 
     assert after[0][:5] == before[-1][:5]  # the fold that was under way, and none that was finished
     assert not {tuple(f[:5]) for f in before[:-1]} & {tuple(f[:5]) for f in after}
     whole = tune(bench.run(tmp_path / "whole"), Tuning(member="bowl", trials=12, rescore=0))
-    kept = read_json(house.folder / "runs/bowls/tune/bowl/trials.json")["trials"]
+    kept = searches(house.folder / "runs/bowls", "bowl")[0]["trials"]
     assert [t[1:4] for t in same(kept)] == [t[1:4] for t in same(whole.trials)]
 
     # what the command says, and what comes of it
@@ -234,7 +235,7 @@ def test_postgresql_serves_several_machines(bench: Bench, tmp_path: Path, postgr
     third = searched(bench, tmp_path / "b", trials=16, storage=postgres)
     assert other.wait(timeout=120) == 0
     # machines do not hear each other count, so that each may begin one more
-    assert 16 <= len(read_json(tmp_path / "c/run/tune/bowl/trials.json")["trials"]) <= 17 and len(third.trials) >= 15
+    assert 16 <= len(searches(tmp_path / "c/run", "bowl")[0]["trials"]) <= 17 and len(third.trials) >= 15
 
 
 def test_addresses(tmp_path: Path) -> None:
@@ -264,6 +265,8 @@ REFUSED = [
     (["bowl", "--trials", "0"], "kit: Tuning.trials = 0: input should be greater than or equal to 1"),
     (["bowl", "--hours", "0"], "kit: Tuning.hours = 0.0: input should be greater than 0"),
     (["bowl", "--workers", "0"], "kit: Tuning.workers = 0: input should be greater than or equal to 1"),
+    (["bowl", "--holdout", "0.9"], "kit: Tuning: holdout = 0.9: give 0, or a share of the rows between 0.05 and 0.5"),
+    (["bowl", "--pruner", "wilcoxon"], "kit: pruner=wilcoxon needs 3 folds before it gives a trial up, so 4 at least; it has 3"),
     (["bowl", "--pruner", "mean"], "kit: Tuning.pruner = 'mean': input should be 'median', 'wilcoxon' or 'none'"),
     (["bowl", "--on", "inlin"], "kit: on=inlin: no such executor; did you mean 'inline'?"),
     (["bowl", "--folds", "0,9"], "kit: fold 9 does not exist; there are: 0, 1, 2"),

@@ -1,14 +1,19 @@
 """Tiny members for tests of tuning: their scores are known functions of their settings."""
 
 import importlib
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from kit.run import Brief, Run
+from kit.tune import Tuned, Tuning, tune
+from kit.tune.study import opened_storage, quiet
 
 RECIPE = '''
 """Members whose scores are planted."""
@@ -149,3 +154,57 @@ class Bench:
     def brief(self, root: Path, *settings: str, threads: int = 2) -> Brief:
         """Names of the same run for other processes."""
         return Brief("bowls_recipe:Bowls", settings, self.folder / "data", root / "run", root / "cache", None, threads)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    made = Bench(tmp_path_factory.mktemp("bench"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FITS", str(tmp_path / "fits.txt"))
+    (tmp_path / "fits.txt").touch()
+    return tmp_path / "fits.txt"
+
+
+@pytest.fixture(autouse=True)
+def careless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leaves out what costs time and is not looked at: pictures, and waiting for the disk."""
+    from sqlalchemy import Engine, event
+
+    def unsynced(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", unsynced)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    if "pictures" not in request.node.name:
+        monkeypatch.setattr("kit.tune.search.draw", lambda *told: [])
+        monkeypatch.setattr("kit.tune.search.importances", lambda *told: {})
+    yield
+    event.remove(Engine, "connect", unsynced)
+
+
+def searched(bench: Bench, root: Path, *settings: str, **told: Any) -> Tuned:
+    root.mkdir(exist_ok=True)
+    return tune(bench.run(root, *settings), Tuning(**{"member": "bowl", "rescore": 0} | told))
+
+
+def study_of(root: Path, member: str) -> Any:
+    """The only study in a member's file."""
+    import optuna
+
+    with quiet():
+        storage = opened_storage(f"sqlite:///{root}/run/tune/{member}.db")
+        (name,) = optuna.study.get_all_study_names(storage)
+        return optuna.load_study(study_name=name, storage=storage)
+
+
+def bowl(a: np.ndarray, log_b: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    return (a - 0.3) ** 2 + (log_b + 1) ** 2 / 4 + 0.05 * kind
+
+
+def same(trials: list[dict[str, Any]]) -> list[Any]:
+    return [(t["number"], t["state"], t["score"], t["settings"], t["shelf"]) for t in trials]

@@ -100,7 +100,7 @@ def kept_preset(recipe: "Recipe", preset: str, root: Path) -> dict[str, list[str
         return {}
     from kit.tune.preset import tuned_settings
 
-    return {preset: tuned_settings(root)}
+    return {preset: tuned_settings(root, recipe)}
 
 
 def _looked(comp: str) -> str:

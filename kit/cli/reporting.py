@@ -20,10 +20,11 @@ def report(
     debug: Debug = False,
 ) -> None:  # fmt: skip
     """Write report.html anew, of what is in the bank."""
+    from kit.cli.runs import blended_too
     from kit.report.page import write_report
 
     console, run, brief = open_run(comp, only, set_, preset, seed, sample, None)
-    names = list(run.recipe.chosen(only))
+    run, names = blended_too(run, only)
     path = write_report(run, names, brief, debug, tell=lambda line: console.print(line, highlight=False))
     console.print(f"report: {path}", highlight=False, soft_wrap=True)
 
@@ -36,11 +37,12 @@ def track(
     debug: Debug = False,
 ) -> None:  # fmt: skip
     """Show what is in the bank in MLflow or in TensorBoard; what is there already is not shown twice."""
+    from kit.cli.runs import blended_too
     from kit.track import tracker
 
     show = tracker(to)
     console, run, _ = open_run(comp, only, set_, preset, seed, sample, None)
-    console.print(show(run, list(run.recipe.chosen(only))), highlight=False, soft_wrap=True)
+    console.print(show(*blended_too(run, only)), highlight=False, soft_wrap=True)
 
 
 def report_after(console: "Console", run: "Run", names: list[str], brief: "Brief", debug: bool, done: bool) -> None:

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from kit.run import Brief, Run
 
 
+Trials = Annotated[int, typer.Option("--tuned", min=0, help="best trials of each tuned member that take part")]
+
+
 @app.command()
 def cv(
     comp: Comp, only: Only = "", folds: FoldList = "", set_: Set = "", preset: Preset = "", seed: Seed = None,
-    sample: Sample = None, on: On = "inline", threads: Threads = None, debug: Debug = False,
+    sample: Sample = None, on: On = "inline", threads: Threads = None, tuned: Trials = 0, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Fit what is missing, blend, and write submission.csv."""
     from kit.blending import columns_of
@@ -29,6 +32,8 @@ def cv(
     wanted = _numbers(folds)
     console, run, brief = open_run(comp, only, set_, preset, seed, sample, threads)
     names, numbers = list(run.recipe.chosen(only)), run.chosen_folds(wanted)
+    if tuned:
+        run, brief, names = _with_trials(console, run, brief, names, tuned)
     for frame in (run.table.train, run.table.test):  # a blend that reads what is not there is refused before the fits
         columns_of(run, frame)
     if sample is None:
@@ -53,17 +58,18 @@ def cv(
 @app.command()
 def blend(
     comp: Comp, only: Only = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
-    tuned: Annotated[int, typer.Option(min=0, help="best trials of each tuned member that take part")] = 0,
-    debug: Debug = False,
+    tuned: Trials = 0, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Blend again what is in the bank, and write submission.csv."""
     console, run, brief = open_run(comp, only, set_, preset, seed, sample, None)
     names = list(run.recipe.chosen(only))
     if tuned:
-        from kit.tune import with_trials
-
-        run = with_trials(run, tuned, names)
-        names += [name for name in run.recipe.members if name not in names and "@" in name]
+        run, brief, names = _with_trials(console, run, brief, names, tuned)
+        for name in names:
+            done = len(run.gathered(name))
+            if "@" in name and done < len(run.folds):
+                console.print(f"{name} has {done} of {len(run.folds)} folds and takes no part; make cv comp={comp} "
+                              f"tuned={tuned} fits the rest", highlight=False, soft_wrap=True)  # fmt: skip
     _finish(console, run, names, brief, debug)
 
 
@@ -77,8 +83,11 @@ def show(
     from kit.report import leaderboard
 
     console, run, _ = open_run(comp, only, set_, preset, seed, sample, None)
-    names = list(run.recipe.chosen(only))
-    console.print(leaderboard(run, names, last_blend(run)))
+    run, names = blended_too(run, only)
+    report = last_blend(run)
+    console.print(leaderboard(run, names, report))
+    if report and report.optimism:
+        console.print(report.optimism, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -124,6 +133,8 @@ def _finish(console: "Console", run: "Run", names: list[str], brief: "Brief", de
 
     report = blended(run, names, submit=brief.sample is None)
     console.print(leaderboard(run, names, report))
+    if report and report.optimism:
+        console.print(report.optimism, highlight=False, soft_wrap=True)
     if report is None:
         console.print("nothing to blend: no member has all its folds finished")
     elif report.submission:
@@ -133,6 +144,31 @@ def _finish(console: "Console", run: "Run", names: list[str], brief: "Brief", de
     elif brief.sample is not None:
         console.print(f"sample={brief.sample}: a part of the test rows, so no submission was written")
     report_after(console, run, names, brief, debug, done=report is not None)
+
+
+def _with_trials(
+    console: "Console", run: "Run", brief: "Brief", names: list[str], top: int
+) -> tuple["Run", "Brief", list[str]]:
+    """The run with the best trials of these members, the same for other processes, and the names with theirs."""
+    import json
+    from dataclasses import replace
+
+    from kit.tune import with_trials
+
+    run = with_trials(run, top, names, lambda sentence: console.print(sentence, highlight=False, soft_wrap=True))
+    trials = {name: member for name, member in run.recipe.members.items() if "@" in name}
+    told = tuple((name, json.dumps(member.dump())) for name, member in trials.items())
+    return run, replace(brief, further=told), [*names, *trials]
+
+
+def blended_too(run: "Run", only: str) -> tuple["Run", list[str]]:
+    """The run with the trials of its last blend as members, and the names of those chosen, trials among them."""
+    from kit.blending import last_blend, with_blended
+
+    names = list(run.recipe.chosen(only))
+    report = last_blend(run)
+    trials = [name for name in report.weights if "@" in name and name.partition("@")[0] in names] if report else []
+    return (with_blended(run), [*names, *trials]) if trials else (run, names)
 
 
 def _numbers(text: str) -> list[int] | None:

@@ -20,6 +20,7 @@ def tune(
     storage: Annotated[str, typer.Option(help="postgresql://user@host/name; a file in the run folder by default")] = "",
     pruner: Annotated[str, typer.Option(help="median, wilcoxon or none: when a trial is given up")] = "median",
     rescore: Annotated[int, typer.Option(help="other fold plans and seeds to score the winner on")] = 2,
+    holdout: Annotated[float, typer.Option(help="share of rows no trial sees, to judge the winner on; 0: none")] = 0.0,
     set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None, threads: Threads = None,
     debug: Debug = False,
 ) -> None:  # fmt: skip
@@ -31,7 +32,9 @@ def tune(
     from kit.tune.tuning import Tuning
 
     told: dict[str, Any] = {"trials": trials, "hours": hours, "workers": workers, "on": on, "storage": storage}
-    tuning = Tuning(member=member, folds=tuple(_numbers(folds) or ()), pruner=pruner, rescore=rescore, **told)  # type: ignore[arg-type]
+    tuning = Tuning(
+        member=member, folds=tuple(_numbers(folds) or ()), pruner=pruner, rescore=rescore, holdout=holdout, **told
+    )  # type: ignore[arg-type]
     console, run, brief = open_run(comp, "", set_, preset, seed, sample, threads, tuning.check)
 
     def say(sentence: str) -> None:
@@ -43,4 +46,4 @@ def tune(
         say(sentence)
     if tuned.best is not None:
         say(f"pictures and trials: {tuned.folder}")
-        say(f"make cv comp={comp} preset=tuned takes: {' '.join(tuned.settings) or 'the recipe as it is'}")
+        say(f"make cv comp={comp} preset=tuned takes: {' '.join(tuned.preset) or 'the recipe as it is'}")

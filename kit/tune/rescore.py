@@ -1,6 +1,10 @@
-"""What the winner of a search is worth elsewhere: on folds drawn anew and with other seeds, beside the recipe's own."""
+"""What the winner of a search is worth on folds drawn anew and with other seeds, beside the recipe's own settings.
 
-from collections.abc import Sequence
+The rows are those that chose it. So luck with folds and seeds shows here; luck with rows does not, see
+`kit.tune.unseen`.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +21,7 @@ APART = 1000  # seeds of the first other plan lie this far from the recipe's own
 
 @dataclass(frozen=True)
 class Rescored:
-    """Scores that took no part in the choice.
+    """Scores of other fits than those that chose, on the same rows.
 
     Attributes:
         winner: the winner's score in each round.
@@ -45,11 +49,19 @@ def rescore(
     rounds: int,
     on: str = "inline",
     resamples: int = 1000,
-) -> Rescored:
+    over: Callable[[], bool] = lambda: False,
+) -> Rescored | None:
     """Fits winner and own settings in `rounds` other fold plans, each with another seed, and compares them in pairs.
 
-    The interval is the bootstrap's over rows, the same rows drawn for both and in every round; that other fits of the
-    same settings would differ as well shows in the spread over rounds.
+    The interval is the bootstrap's over rows, the same rows drawn for both sides of a round (and in every round, where
+    all folds judge); that other fits of the same settings would differ as well shows in the spread over rounds. It
+    holds for fits that were not chosen: the winner was, by these rows, so it is no test of its gain.
+
+    Args:
+        over: asked before each round whether the time is up.
+
+    Returns:
+        None where the time was up before the first round.
 
     Raises:
         KitError: a fold failed.
@@ -58,22 +70,31 @@ def rescore(
     values: list[list[float]] = []
     drawings = []
     for number in range(1, rounds + 1):
+        if over():
+            break
         elsewhere = [f"{member}.seed={run.recipe.members[member].seed + number * APART}"]
         if drawn:
             elsewhere.append(f"folds.seed={getattr(run.recipe.folds, 'seed') + number * APART}")  # noqa: B009
-        arms = [_fitted(run, brief, member, [*arm, *elsewhere], folds, on) for arm in (settings, [])]
+        arms = [fitted(run, brief, member, [*arm, *elsewhere], folds, on) for arm in (settings, [])]
         (rows, winner), (_, own) = (said(arm, member, folds) for arm in arms)
         values.append([scores(arm, member, folds)[1] for arm in arms])
         cut = metric.threshold is not None and winner.shape[1] == run.table.y.shape[1]
         judged = metric.at(0.5) if cut else metric
         drawings.append(resampled(judged, run.table.y[rows], [winner, own], resamples, 0, None))
+    if not values:
+        return None
     means = np.mean(values, axis=0)
     gain = difference(metric, (float(means[0]), float(means[1])), np.mean(drawings, axis=0))
     return Rescored(tuple(v[0] for v in values), tuple(v[1] for v in values), gain, drawn)
 
 
-def _fitted(run: Run, brief: Brief | None, member: str, settings: list[str], folds: Sequence[int], on: str) -> Run:
-    one = Run(run.recipe.override(*settings), run.table, run.root)
+def fitted(run: Run, brief: Brief | None, member: str, settings: Sequence[str], folds: Sequence[int], on: str) -> Run:
+    """The run under further settings, with these folds of a member finished.
+
+    Raises:
+        KitError: a fold failed.
+    """
+    one = run.under(run.recipe.override(*settings))
     names = replace(brief, settings=(*brief.settings, *settings)) if brief else None
     outcomes = fit_missing(one, todo(one, [member], one.chosen_folds(list(folds))).missing, on, names)
     for (_, fold), outcome in outcomes.items():

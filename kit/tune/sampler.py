@@ -10,6 +10,8 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+LEAST = 5  # complete trials, and those of them that were judged at a step, before the median there says anything
+
 
 class Repeatable(BaseSampler):
     """Multivariate TPE (Bergstra et al. 2011; Falkner et al. 2018) whose chance hangs on the trial's number alone.
@@ -65,5 +67,5 @@ class AtStep(BasePruner):
 def pruner_named(name: str) -> BasePruner:
     """`median`, `wilcoxon` or `none`."""
     if name == "median":
-        return AtStep(MedianPruner(n_startup_trials=5))
+        return AtStep(MedianPruner(n_startup_trials=LEAST, n_min_trials=LEAST))
     return WilcoxonPruner(p_threshold=0.15) if name == "wilcoxon" else NopPruner()

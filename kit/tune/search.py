@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.cv import fit_missing, todo
 from kit.files import write_json
+from kit.folds import plan_digest
 from kit.run import Brief, Run
 from kit.spec import KitError, digest
 from kit.threads import threads, use_threads
@@ -17,7 +17,10 @@ from kit.tune.plots import draw, importances
 from kit.tune.preset import keep, own_settings
 from kit.tune.rescore import rescore
 from kit.tune.study import Search, address, is_lost, opened_storage, opened_study, quiet
+from kit.tune.trial import with_settings
+from kit.tune.trials import trials_file
 from kit.tune.tuning import Tuned, Tuning
+from kit.tune.unseen import unseen
 from kit.tune.worker import Teller, work, work_together
 
 if TYPE_CHECKING:
@@ -37,8 +40,9 @@ def tune(
 ) -> Tuned:
     """Searches until there are `tuning.trials` trials or the time is up, then scores the winner elsewhere.
 
-    Writes `tune/<member>.db` (unless another storage is given), `tune/<member>/trials.json`, pictures, and the preset
-    `tuned.json`. A search that was stopped goes on where it was, with the same trials. Their folds lie in the bank.
+    Writes `tune/<member>.db` (unless another storage is given), `tune/<member>/trials-<study>.json`, pictures, and the
+    preset `tuned.json`. A search that was stopped goes on where it was, with the same trials. Their folds lie in the
+    bank.
 
     Args:
         run: recipe, rows and run folder.
@@ -54,7 +58,12 @@ def tune(
     on, workers = tuning.executor
     if on != "inline" and brief is None:
         raise KitError(f"on={on} opens the run in other processes and needs a recipe that they can import")
+    if tuning.holdout:
+        run = Run(run.recipe, run.table, run.root, run.fewer, tuning.holdout)
+        brief = brief and replace(brief, holdout=tuning.holdout)
     folds, metric, member = tuple(run.chosen_folds(list(tuning.folds))), run.table.task.metric, tuning.member
+    if tuning.pruner == "wilcoxon" and len(folds) < 4:
+        raise KitError(f"pruner=wilcoxon needs 3 folds before it gives a trial up, so 4 at least; it has {len(folds)}")
     shared = max(1, (brief.threads if brief else threads()) // workers)
     brief = brief and replace(brief, threads=shared)
     folder = run.root / "tune" / member
@@ -89,13 +98,18 @@ def tune(
     if found.best is None:
         _insist(found)
         return found
-    _write(run, found)
-    if tuning.rescore and not found.best["own"]:
-        say(f"scoring trial {found.best['number']} and the recipe's own settings again elsewhere")
-        again = rescore(run, brief, member, found.best["settings"], folds, tuning.rescore, on)
-        found = replace(found, rescored=again)
-        _write(run, found)
-    return found
+    found, told = _kept(run, found)
+    if found.own is not None and not found.best["own"]:
+        settings, again, held = found.best["settings"], None, None
+        if tuning.rescore:
+            say(f"scoring trial {found.best['number']} and the recipe's own settings again on other folds")
+            again = rescore(run, brief, member, settings, folds, tuning.rescore, on, over=lambda: search.over)
+            if len(again.winner if again else ()) < tuning.rescore:
+                told = [*told, "time is up: not scored again as often as asked; run again with more hours"]
+        if tuning.holdout:
+            held = unseen(run, brief, member, settings, folds, on)
+        found, _ = _kept(run, replace(found, rescored=again, unseen=held))
+    return replace(found, notes=[*found.notes, *told])
 
 
 def _name(run: Run, tuning: Tuning, knobs: list[Knob], folds: tuple[int, ...]) -> str:
@@ -139,8 +153,11 @@ def _tell(study: str, trial: "FrozenTrial", ended: "list[FrozenTrial]", run: Run
 
 def _list(run: Run, member: str, folds: tuple[int, ...], study: str, trials: list[Facts]) -> None:
     metric = run.table.task.metric
-    facts = {"study": study, "metric": metric.name, "greater_is_better": metric.greater_is_better, "folds": folds}
-    write_json(run.root / "tune" / member / "trials.json", facts | {"trials": trials})
+    facts = {
+        "study": study, "metric": metric.name, "greater_is_better": metric.greater_is_better, "folds": folds,
+        "holdout": run.holdout, "trials": trials,
+    }  # fmt: skip
+    write_json(trials_file(run.root, member, study), facts)
 
 
 def _found(
@@ -172,11 +189,17 @@ def _insist(found: Tuned) -> None:
         raise KitError(f"no trial of {found.member} could be judged; trial {refused[0]['number']}: {refused[0]['why']}")
 
 
-def _write(run: Run, found: Tuned) -> Path:
-    assert found.best is not None
+def _kept(run: Run, found: Tuned) -> tuple[Tuned, list[str]]:
+    """Writes the preset; gives what was found with what the preset now holds, and what is to be said of it."""
+    best, member = found.best, found.member
+    assert best is not None
+    made = with_settings(run, best["settings"]).recipe.members[member]
     facts = {
-        "settings": found.settings, "trial": found.best["number"], "trials": len(found.trials), "metric": found.metric,
-        "folds": list(found.folds), "score": found.best["score"], "own": found.own and found.own["score"],
-        "rescored": found.rescored and found.rescored.facts(), "rows": len(run.plan),
+        "settings": found.settings, "trial": best["number"], "trials": len(found.trials), "metric": found.metric,
+        "folds": list(found.folds), "score": best["score"], "own": found.own and found.own["score"],
+        "rescored": found.rescored and found.rescored.facts(), "unseen": found.unseen and found.unseen.facts(),
+        "rows": len(run.plan), "judged": digest([plan_digest(run.plan), run.table.digest, found.folds, found.metric]),
+        "made": None if best["own"] else digest(made.identity()),
     }  # fmt: skip
-    return keep(run.root, found.member, facts)
+    there, note = keep(run.root, member, facts, run.table.task.metric)
+    return replace(found, preset=there["settings"]), note

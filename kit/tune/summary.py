@@ -4,7 +4,7 @@ from kit.tune.tuning import Tuned
 
 
 def summary(tuned: Tuned) -> list[str]:
-    """Sentences for people: the winner, its gain where it was chosen and elsewhere, so how optimistic that is."""
+    """Sentences for people: the winner, its gain where it was chosen, on other folds and on rows held out."""
     counts = {state: sum(t["state"] == state for t in tuned.trials) for state in ("complete", "pruned", "refused")}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     lines = [f"{tuned.member}: {len(tuned.trials)} trials ({told})"]
@@ -15,14 +15,23 @@ def summary(tuned: Tuned) -> list[str]:
     lines.append(f"best: trial {tuned.best['number']} with {tuned.metric} {tuned.best['score']:.5f} on {where}{beside}")
     if tuned.best["own"]:
         return [*lines, "nothing that was tried beats the recipe's own settings", *tuned.notes]
-    lines.append("it was chosen on these very folds, so its score is optimistic")
+    lines.append("it was chosen by these very rows, so its score is optimistic")
     if (again := tuned.rescored) is not None:
         n, plans = len(again.winner), "other fold plans and seeds" if again.drawn else "other seeds, on the same folds"
         winner, own = sum(again.winner) / n, sum(again.own) / n
-        lines[-1] = (
-            f"scored again on {n} {plans}: {winner:.5f} against {own:.5f}, so {again.gain} (95 % over rows, "
-            f"p {again.gain.p:.3g}); the gain was overstated by {tuned.gain - again.gain.value:+.5f}"
+        lines.append(
+            f"scored again on {n} {plans}: {winner:.5f} against {own:.5f}, so {again.gain} (95 % over rows); luck with "
+            f"{'folds and seeds' if again.drawn else 'seeds'}: {tuned.gain - again.gain.value:+.5f}"
         )
-        if not again.gain.low > 0:
+    if (held := tuned.unseen) is None:
+        lines.append(
+            "luck with these rows is not seen here; with holdout=0.2 the search would leave a fifth of them to tell"
+        )
+    else:
+        lines.append(
+            f"on {held.rows:,} rows held out, which no trial has seen: {held.winner:.5f} against {held.own:.5f}, so "
+            f"{held.gain} (95 % over rows, p {held.gain.p:.3g})"
+        )
+        if not held.gain.low > 0:
             lines.append("that is no sure gain: the recipe's own settings may be as good")
     return [*lines, *tuned.notes]

@@ -39,7 +39,7 @@ def settings_of(trial: "Trial", search: Search) -> list[str]:
 
 def with_settings(run: Run, settings: list[str]) -> Run:
     """The same rows and folder under further settings."""
-    return Run(run.recipe.override(*settings), run.table, run.root)
+    return run.under(run.recipe.override(*settings))
 
 
 def carry_out(run: Run, search: Search, study: "Study", trial: "Trial") -> None:

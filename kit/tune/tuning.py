@@ -9,10 +9,11 @@ from pydantic import Field
 
 from kit.execute import check_executor
 from kit.recipe import Recipe
-from kit.spec import KitError, Spec
+from kit.spec import KitError, Spec, validator
 from kit.tune.knobs import Knob, knobs_of
 from kit.tune.rescore import Rescored
 from kit.tune.study import address
+from kit.tune.unseen import Unseen
 
 
 class Tuning(Spec):
@@ -27,6 +28,13 @@ class Tuning(Spec):
     storage: str = Field("", description="postgresql://user@host/name or sqlite:///file; none: in the run folder")
     pruner: Literal["median", "wilcoxon", "none"] = Field("median", description="when a trial is given up")
     rescore: int = Field(2, ge=0, description="other fold plans and seeds that the winner is scored on again")
+    holdout: float = Field(0.0, description="share of the rows that no trial sees and the winner is judged on; 0: none")
+
+    @validator(mode="after")
+    def _holdout_is_a_share(self) -> "Tuning":
+        if self.holdout and not 0.05 <= self.holdout <= 0.5:
+            raise ValueError(f"holdout = {self.holdout:g}: give 0, or a share of the rows between 0.05 and 0.5")
+        return self
 
     def check(self, recipe: Recipe) -> tuple[list[Knob], list[str]]:
         """The knobs and what is to be said of them; refuses what can be refused before rows are read.
@@ -65,8 +73,10 @@ class Tuned:
         best: facts of the best one, None where none could be judged.
         own: facts of the recipe's own settings, None where they could not be judged.
         settings: override strings of the preset.
-        rescored: winner and own settings on other folds and seeds; None where nothing was scored again.
+        rescored: winner and own settings on other folds and seeds of the same rows; None: nothing was scored again.
         folder: where all of it lies.
+        unseen: both on the rows that were held out; None where none were, or nothing beats the own settings.
+        preset: override strings that preset=tuned has for this member now: `settings`, or better ones found before.
         notes: sentences about what could not be done.
     """
 
@@ -80,6 +90,8 @@ class Tuned:
     settings: list[str]
     rescored: Rescored | None
     folder: Path
+    unseen: Unseen | None = None
+    preset: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
