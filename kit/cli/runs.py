@@ -20,7 +20,7 @@ def cv(
     sample: Sample = None, on: On = "inline", threads: Threads = None, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Fit what is missing, blend, and write submission.csv."""
-    from kit.blending import columns_of
+    from kit.blending import columns_of, enough_folds
     from kit.cv import fit_missing, todo
     from kit.execute import check_executor
     from kit.report import Progress
@@ -31,6 +31,7 @@ def cv(
     names, numbers = list(run.recipe.chosen(only)), run.chosen_folds(wanted)
     for frame in (run.table.train, run.table.test):  # a blend that reads what is not there is refused before the fits
         columns_of(run, frame)
+    enough_folds(run)
     if sample is None:
         _try_submission(run)
     left = todo(run, names, numbers)
