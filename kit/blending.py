@@ -11,7 +11,8 @@ import pandas as pd
 from kit.bank import Fold
 from kit.ensemble import fit_thresholded, nested
 from kit.ensemble.threshold import judge
-from kit.files import read_json, write_array, write_json
+from kit.files import checksum, contents, lock, read_json, write_array, write_json
+from kit.folds import Timed
 from kit.member import Member
 from kit.metrics import mean_roc_auc
 from kit.run import Run
@@ -91,8 +92,8 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
         return None
     if (kept := _kept(run, list(members), submit)) is not None:
         return kept
+    enough_folds(run)
     folder, task = run.root / "blend", run.table.task
-    (folder / "report.json").unlink(missing_ok=True)  # it vouches for the files beside it
     judged = run.plan >= 0
     y, plan = run.table.y[judged], run.plan[judged]
     predictions = np.stack([out_of_fold(run, folds)[judged] for folds in members.values()])
@@ -100,40 +101,42 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     tests = np.stack([np.mean([fold.test for fold in folds.values()], axis=0) for folds in members.values()])
     names, how = list(members), run.recipe.blend
     columns, asked = (columns_of(run, frame) for frame in (run.table.train[judged], run.table.test))
-    blended = fit_thresholded(how, predictions, y, task.metric, names, plan, columns)
-    honest = nested(how, predictions, y, plan, task.metric, names, columns, groups=run.clusters_of(judged))
+    groups = run.clusters_of(judged)
+    blended = fit_thresholded(how, predictions, y, task.metric, names, plan, columns, groups)
+    data = (predictions, y, plan, task.metric, names, columns)
+    honest = nested(how, *data, groups=groups, ordered=ordered(run))
     oof = blended.apply(predictions, columns)
     test = blended.for_test().apply(tests, asked) if tests.shape[1] else tests[0]
     cuts = blended.thresholds
-    path, warnings = None, []
-    if submit and tests.shape[1]:
-        frame = submission(task, run.table.sample, run.table.test[task.id], test, cuts or None)
-        path = run.root / "submission.csv"
-        warnings = write_submission(path, frame, task, run.table.sample)
     score, oof = judge(task.metric, y, oof, cuts), honest.predictions if honest else oof
     auc = mean_roc_auc(y, oof) if cuts else None
-    write_array(folder / "oof.npy", oof)
-    write_array(folder / "test.npy", test)
-    blended.save(folder / "weights.json")
-    summary = honest.summary() if honest else None
-    report = BlendReport(
-        blended.weights, score, summary, path, warnings, cuts, _finite(auc), blended.story(), _chosen(run, names)
-    )
-    further = {name: run.recipe.members[name].dump() for name in names if "@" in name}
-    write_json(folder / "further.json", further)
-    facts: dict[str, Any] = {
-        "key": _key(run, list(members), submit),
-        "weights": [list(w) for w in blended.weights.items()],
-        "score": score,
-        "summary": summary,
-        "submitted": bool(path),
-        "warnings": warnings,
-        "thresholds": list(cuts),
-        "auc": report.auc,
-        **blended.story(),
-        **({"optimistic": report.optimism} if report.chosen else {}),
-    }
-    write_json(folder / "report.json", facts)
+    summary, path, warnings = honest.summary() if honest else None, None, []
+    with lock(run.root / "blend.lock", wait=math.inf):  # files of two processes that blend here must not mix
+        if submit and tests.shape[1]:
+            frame = submission(task, run.table.sample, run.table.test[task.id], test, cuts or None)
+            path = run.root / "submission.csv"
+            warnings = write_submission(path, frame, task, run.table.sample)
+        (folder / "report.json").unlink(missing_ok=True)  # it vouches for the files beside it
+        write_array(folder / "oof.npy", oof)
+        write_array(folder / "test.npy", test)
+        blended.save(folder / "weights.json")
+        write_json(folder / "further.json", {name: run.recipe.members[name].dump() for name in names if "@" in name})
+        report = BlendReport(
+            blended.weights, score, summary, path, warnings, cuts, _finite(auc), blended.story(), _chosen(run, names)
+        )
+        facts: dict[str, Any] = {
+            "key": _key(run, names, submit),
+            "weights": [list(w) for w in blended.weights.items()],
+            "score": score,
+            "summary": summary,
+            "submitted": checksum(path) if path else None,
+            "warnings": warnings,
+            "thresholds": list(cuts),
+            "auc": report.auc,
+            **blended.story(),
+            **({"optimistic": report.optimism} if report.chosen else {}),
+        }
+        write_json(folder / "report.json", facts)
     return report
 
 
@@ -145,6 +148,25 @@ def _chosen(run: Run, names: list[str]) -> tuple[str, ...]:
     """Those of the members that a search has chosen by their score: trials, and what preset=tuned stands for."""
     made, members = chosen_by_score(run.root), run.recipe.members
     return tuple(name for name in names if "@" in name or (made and digest(members[name].identity()) in made))
+
+
+def ordered(run: Run) -> bool:
+    """Whether folds lie one after another in time, so that none may be joined by what was learnt on a later one."""
+    return isinstance(run.recipe.folds, Timed)
+
+
+def enough_folds(run: Run) -> None:
+    """Refuses a blend that learns from more folds than there are without one of them.
+
+    Raises:
+        KitError: it could not be learnt, or not be judged by a nested score.
+    """
+    blend, there = run.recipe.blend, len(run.folds)
+    if blend.folds_needed > 1 and there <= blend.folds_needed:
+        raise KitError(
+            f"blend={type(blend).__name__} learns from predictions of folds that it has not seen: with the fold that "
+            f"judges it, it needs {blend.folds_needed + 1} folds, and the plan has {there}"
+        )
 
 
 def columns_of(run: Run, frame: pd.DataFrame) -> pd.DataFrame | None:
@@ -189,7 +211,8 @@ def with_blended(run: Run) -> Run:
 def _key(run: Run, names: list[str], submit: bool) -> str:
     shelves, sample = [run.shelf(name).folder.name for name in names], run.table.sample
     asked = None if sample is None else [list(sample.columns), digest(sample[run.table.task.id].tolist())]
-    return digest([VERSION, run.recipe.blend.dump(), shelves, run.table.task.metric.name, submit, asked])
+    how = [run.recipe.blend.dump(), run.recipe.folds.dump()]  # folds of one plan may differ in groups or order
+    return digest([VERSION, how, shelves, run.table.task.metric.name, submit, asked])
 
 
 def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
@@ -204,4 +227,6 @@ def _kept(run: Run, names: list[str], submit: bool) -> BlendReport | None:
         )  # fmt: skip
     except ODD:
         return None
-    return None if key != _key(run, names, submit) or (path and not path.exists()) else kept
+    if key != _key(run, names, submit) or (path and contents(path) != facts["submitted"]):
+        return None  # of other settings; or its submission is gone, or no longer what was written
+    return kept

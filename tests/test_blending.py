@@ -75,7 +75,8 @@ def test_auto_says_what_it_took_and_why(small: Any) -> None:
     assert shown(run, last_blend(run)) == text
 
 
-SETTINGS = ("Auto", "Simplex", "Power(exponent=2)", 'Stack(columns=("x",))', "PerColumn(blend=Simplex)")
+SETTINGS = ("Auto", "Simplex", "Power(exponent=2)", 'Stack(columns=("x",))', "PerColumn(blend=Simplex)",
+            "PriorShift(blend=Calibrated,test_share=(0.2,))")  # fmt: skip
 
 
 def test_a_kernel_joins_what_the_files_say(small: Any) -> None:
@@ -98,7 +99,7 @@ def test_a_kernel_joins_what_the_files_say(small: Any) -> None:
         root = Path({str(run.root)!r})
         tests, frame = np.load(root / "tests.npy"), pd.read_pickle(root / "test.pickle")
         for i in range({len(SETTINGS)}):
-            joined = Blended.load(root / f"kept{{i}}" / "weights.json").apply(tests, frame)
+            joined = Blended.load(root / f"kept{{i}}" / "weights.json").for_test().apply(tests, frame)
             assert (joined == np.load(root / f"kept{{i}}" / "test.npy")).all(), i
         heavy = {{"torch", "numba", "lightgbm", "optuna", "matplotlib", "sklearn", "ray"}} & set(sys.modules)
         assert not heavy, heavy

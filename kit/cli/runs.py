@@ -23,7 +23,7 @@ def cv(
     sample: Sample = None, on: On = "inline", threads: Threads = None, tuned: Trials = 0, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Fit what is missing, blend, and write submission.csv."""
-    from kit.blending import columns_of
+    from kit.blending import columns_of, enough_folds
     from kit.cv import fit_missing, todo
     from kit.execute import check_executor
     from kit.report import Progress
@@ -36,6 +36,7 @@ def cv(
         run, brief, names = _with_trials(console, run, brief, names, tuned)
     for frame in (run.table.train, run.table.test):  # a blend that reads what is not there is refused before the fits
         columns_of(run, frame)
+    enough_folds(run)
     if sample is None:
         _try_submission(run)
     left = todo(run, names, numbers)

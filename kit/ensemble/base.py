@@ -10,31 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from kit.ensemble.judged import Judged
 from kit.files import read_json, write_json
 from kit.metrics import Metric
 from kit.spec import KitError, Spec
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Rows whose labels are known, with every member's out-of-fold predictions: what a blend learns from.
-
-    Attributes:
-        predictions: (members, n, outputs), checked: finite.
-        y: (n, targets) labels.
-        metric: what the blend is judged by.
-        names: one a member.
-        plan: (n,) fold number of each row, for blends that need out-of-fold predictions of their own; None where
-            nobody said.
-        columns: (n, …) original columns, those of `Blend.needs`; None where none are wanted.
-    """
-
-    predictions: np.ndarray
-    y: np.ndarray
-    metric: Metric
-    names: tuple[str, ...]
-    plan: np.ndarray | None = None
-    columns: pd.DataFrame | None = None
 
 
 class Blended(ABC):
@@ -188,6 +167,16 @@ class Blend(Spec):
         """Original columns that the blend reads beside the predictions."""
         return ()
 
+    @property
+    def folds_needed(self) -> int:
+        """Folds that learning takes: 0 where labels are not read, 2 and more where a part learns out of fold."""
+        return 1
+
+    @property
+    def fickle(self) -> bool:
+        """Whether it may take another kind of blend on other rows, whose predictions have another scale (Auto)."""
+        return False
+
     def fit(
         self,
         predictions: np.ndarray,
@@ -196,6 +185,8 @@ class Blend(Spec):
         names: Sequence[str] = (),
         plan: np.ndarray | None = None,
         columns: pd.DataFrame | None = None,
+        groups: np.ndarray | None = None,
+        goal: Metric | None = None,
     ) -> Blended:
         """Learns on rows whose labels are known.
 
@@ -206,6 +197,8 @@ class Blend(Spec):
             names: one a member; empty calls them by their index.
             plan: (n,) fold number of each row.
             columns: (n, …) the original columns of `needs`.
+            groups: (n,) group of each row, where rows of a group are alike.
+            goal: see `Judged`.
 
         Raises:
             KitError: shapes disagree, a prediction is NaN or infinite, or the metric cannot judge such a blend.
@@ -214,7 +207,7 @@ class Blend(Spec):
         predictions = checked(predictions, names, self.compact)
         if len(y) != predictions.shape[1]:
             raise KitError(f"blend: {len(y)} rows of labels, but predictions of {predictions.shape[1]} rows")
-        return self.learn(Judged(predictions, y, metric, names, plan, columns))
+        return self.learn(Judged(predictions, y, metric, names, plan, columns, groups, goal))
 
     @abstractmethod
     def learn(self, judged: Judged) -> Blended:

@@ -11,7 +11,7 @@ from kit.ensemble.base import Around, Blend, Blended, Judged, revived
 from kit.ensemble.calibration import Calibration, Temperature
 from kit.ensemble.crossfit import cross_fitted
 from kit.ensemble.greedy import Greedy
-from kit.ensemble.prior import named, outermost
+from kit.ensemble.prior import named, outermost, steady
 from kit.ensemble.stack import kind_of
 from kit.spec import KitError, choices, validator
 
@@ -30,11 +30,16 @@ class Calibrated(Blend):
     @validator(mode="after")
     def _shifts_last(self) -> "Calibrated":
         outermost(self.blend, "Calibrated")
+        steady(self.blend, "Calibrated")
         return self
 
     @property
     def needs(self) -> tuple[str, ...]:
         return self.blend.needs
+
+    @property
+    def folds_needed(self) -> int:
+        return max(1, self.blend.folds_needed) + 1
 
     def learn(self, judged: Judged) -> Blended:
         kind, method = kind_of(judged), type(self.method).__name__

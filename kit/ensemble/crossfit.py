@@ -47,4 +47,5 @@ def part(judged: Judged, rows: np.ndarray) -> Judged:
         y=judged.y[rows],
         plan=None if judged.plan is None else judged.plan[rows],
         columns=None if judged.columns is None else judged.columns[rows],
+        groups=None if judged.groups is None else judged.groups[rows],
     )

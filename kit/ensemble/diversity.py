@@ -59,6 +59,8 @@ def diversity(
     metric: Metric,
     names: Sequence[str] = (),
     columns: pd.DataFrame | None = None,
+    groups: np.ndarray | None = None,
+    ordered: bool = False,
 ) -> Diversity:
     """Learns the blend once more without each member, so it takes as long as members + 1 nested scores.
 
@@ -71,7 +73,7 @@ def diversity(
     return Diversity(
         names,
         tuple(tuple(row) for row in _correlation(errors).tolist()),
-        dict(left_out(blend, predictions, y, plan, metric, names, columns)),
+        dict(left_out(blend, predictions, y, plan, metric, names, columns, None, groups, ordered)),
         float((errors**2).mean()),
         float(((predictions - mean) ** 2).mean()),
     )
@@ -105,6 +107,7 @@ def left_out(
     columns: pd.DataFrame | None = None,
     asked: Sequence[str] | None = None,
     groups: np.ndarray | None = None,
+    ordered: bool = False,
     whole: NestedScore | None = None,
 ) -> Iterator[tuple[str, Difference]]:
     """Member by member, what it adds: all blends are judged on the same resamples.
@@ -113,16 +116,17 @@ def left_out(
     them where it is known. Nothing comes where there is one member alone, or all rows lie in one fold.
     """
     if whole is None and len(names) > 1:
-        whole = nested(blend, predictions, y, plan, metric, names, columns, rounds=0)
+        whole = nested(blend, predictions, y, plan, metric, names, columns, 0, groups, ordered)
     if whole is None:
         return
     decided, said = decide_folds(metric, whole.predictions, plan, whole.thresholds)
     rounds = ROUNDS if y.size < MANY else FEWER
+    drawn = resampled(decided, y, [said], rounds, groups=groups)[:, 0]
     for name in names if asked is None else asked:
         kept = np.array(names) != name
         rest = tuple(other for other in names if other != name)
-        without = nested(blend, predictions[kept], y, plan, metric, rest, columns, rounds=0)
+        without = nested(blend, predictions[kept], y, plan, metric, rest, columns, 0, groups, ordered)
         assert without is not None
         rival = decide_folds(metric, without.predictions, plan, without.thresholds)[1]
-        drawn = resampled(decided, y, [said, rival], rounds, groups=groups)
-        yield name, difference(metric, (whole.score, without.score), drawn)
+        others = resampled(decided, y, [rival], rounds, groups=groups)[:, 0]  # the same seed: the same resamples
+        yield name, difference(metric, (whole.score, without.score), np.column_stack([drawn, others]))

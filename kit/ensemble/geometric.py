@@ -11,5 +11,9 @@ class Geometric(Blend):
     logits (a logarithmic opinion pool, Genest & Zidek, "Combining probability distributions", 1986).
     """
 
+    @property
+    def folds_needed(self) -> int:
+        return 0
+
     def learn(self, judged: Judged) -> Blended:
         return pooled(judged, type(self).__name__, 0.0)

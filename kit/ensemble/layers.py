@@ -10,7 +10,7 @@ from pydantic import Field
 from kit.ensemble.base import Blend, Blended, Judged, revived
 from kit.ensemble.crossfit import cross_fitted
 from kit.ensemble.greedy import Greedy
-from kit.ensemble.prior import named, outermost
+from kit.ensemble.prior import named, outermost, steady
 from kit.ensemble.stack import Stack
 from kit.spec import validator
 
@@ -38,11 +38,21 @@ class Layers(Blend):
     def _shifts_last(self) -> "Layers":
         for blend in (*self.first, self.last):
             outermost(blend, "Layers")
+        for blend in self.first:
+            steady(blend, "Layers")
         return self
 
     @property
     def needs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for blend in (*self.first, self.last) for name in blend.needs))
+
+    @property
+    def folds_needed(self) -> int:
+        return max(1, self.last.folds_needed - 1, *(blend.folds_needed for blend in self.first)) + 1
+
+    @property
+    def fickle(self) -> bool:
+        return self.last.fickle
 
     def learn(self, judged: Judged) -> Blended:
         unseen = np.stack([cross_fitted(blend, judged, "Layers") for blend in self.first])

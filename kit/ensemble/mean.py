@@ -13,5 +13,9 @@ class Mean(WeightedBlend):
 
     compact: ClassVar[bool] = True
 
+    @property
+    def folds_needed(self) -> int:
+        return 0
+
     def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
         return np.full(len(predictions), 1 / len(predictions))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kit.ensemble.base import Blend, Blended, Judged, Weighted, revived
 from kit.ensemble.greedy import Greedy
-from kit.ensemble.prior import named, outermost
+from kit.ensemble.prior import named, outermost, steady
 from kit.metrics import unjudged
 from kit.spec import KitError, validator
 
@@ -27,11 +27,16 @@ class PerColumn(Blend):
     @validator(mode="after")
     def _shifts_last(self) -> "PerColumn":
         outermost(self.blend, "PerColumn")
+        steady(self.blend, "PerColumn")
         return self
 
     @property
     def needs(self) -> tuple[str, ...]:
         return self.blend.needs
+
+    @property
+    def folds_needed(self) -> int:
+        return self.blend.folds_needed
 
     def learn(self, judged: Judged) -> Blended:
         outputs, dumb = judged.predictions.shape[2], unjudged(judged.metric, judged.y)

@@ -25,6 +25,10 @@ class Power(Blend):
 
     exponent: float = Field(3.0, ge=-20, le=20, description="1: the mean; 0: the geometric mean; -1: the harmonic mean")
 
+    @property
+    def folds_needed(self) -> int:
+        return 0
+
     def learn(self, judged: Judged) -> Blended:
         return pooled(judged, type(self).__name__, self.exponent)
 
@@ -42,7 +46,10 @@ def pooled(judged: Judged, method: str, exponent: float) -> "Pooled":
             raise KitError(f"{method} is a mean of probabilities, but member '{name}' gives {low:g} to {high:g}")
         if kind == "values" and (low < 0 or (exponent <= 0 and low == 0)):
             raise KitError(f"{method} is a mean of positive values, but member '{name}' gives {low:g} to {high:g}")
-    return Pooled(method, judged.names, kind, exponent)
+    lowest = 0.0
+    if kind == "values" and exponent <= 0:
+        lowest = min(float(said.min()) for said in judged.predictions)
+    return Pooled(method, judged.names, kind, exponent, lowest=lowest)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class Pooled(Blended):
         kind: what is predicted: labels, classes or values.
         exponent: 0 for the geometric mean.
         thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        lowest: the smallest of the values that were learnt from, where 0 has no mean: lesser ones of rows not yet seen
+            count as this much. 0 elsewhere: what is below 0 counts as 0.
     """
 
     method: str
@@ -62,6 +71,7 @@ class Pooled(Blended):
     kind: str
     exponent: float
     thresholds: tuple[float, ...] = ()
+    lowest: float = 0.0
 
     @property
     def weights(self) -> dict[str, float]:
@@ -71,7 +81,7 @@ class Pooled(Blended):
         p = predictions.astype(np.float64)
         if self.kind == "values":
             with np.errstate(divide="ignore"):  # the logarithm of a 0, whose power is 0 again
-                return np.asarray(np.exp(self._mean(np.log(p))))
+                return np.asarray(np.exp(self._mean(np.log(p.clip(min=self.lowest)))))
         p = p.clip(SUREST, 1 - SUREST)
         if self.kind == "classes":
             return np.asarray(softmax(self._mean(np.log(p)), axis=-1))
@@ -91,9 +101,9 @@ class Pooled(Blended):
             "predicts": self.kind,
             "exponent": self.exponent,
             "thresholds": list(self.thresholds),
-        }
+        } | ({"lowest": self.lowest} if self.lowest else {})
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> Self:
         members, cuts = tuple(facts["members"]), tuple(facts["thresholds"])
-        return cls(facts["method"], members, facts["predicts"], facts["exponent"], cuts)
+        return cls(facts["method"], members, facts["predicts"], facts["exponent"], cuts, facts.get("lowest", 0.0))

@@ -48,6 +48,14 @@ class PriorShift(Blend):
     def needs(self) -> tuple[str, ...]:
         return self.blend.needs
 
+    @property
+    def folds_needed(self) -> int:
+        return self.blend.folds_needed
+
+    @property
+    def fickle(self) -> bool:
+        return self.blend.fickle
+
     def learn(self, judged: Judged) -> Blended:
         kind, outputs = kind_of(judged), judged.predictions.shape[2]
         if kind == "values":
@@ -154,3 +162,12 @@ def outermost(spec: Spec, where: str) -> None:
     """Refuses a PriorShift inside another blend: what is learnt of its output would be learnt before the shift."""
     if isinstance(spec, PriorShift):
         raise ValueError(f"PriorShift stands outermost, PriorShift(blend={where}(…)), not inside {where}")
+
+
+def steady(spec: Blend, where: str) -> None:
+    """Refuses a blend that may be of another kind in another fold: what learns from it would mix its scales."""
+    if spec.fickle:
+        raise ValueError(
+            f"Auto stands outside {where}, Auto(choices=({where}(…), …)), not inside it: it may take another blend in "
+            "each fold, and predictions of several scales would be joined as if they were of one"
+        )

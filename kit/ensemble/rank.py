@@ -18,6 +18,10 @@ class RankMean(WeightedBlend):
     compact: ClassVar[bool] = True
     ranks = True
 
+    @property
+    def folds_needed(self) -> int:
+        return 0
+
     def weigh(self, predictions: np.ndarray, y: np.ndarray, metric: Metric) -> np.ndarray:
         if metric.needs != "rank":
             wanted = {"probability": "probabilities", "label": "labels", "value": "values"}[metric.needs]

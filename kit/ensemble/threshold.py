@@ -91,6 +91,7 @@ def fit_thresholded(
     names: Sequence[str] = (),
     plan: np.ndarray | None = None,
     columns: pd.DataFrame | None = None,
+    groups: np.ndarray | None = None,
 ) -> Blended:
     """`blend.fit`, and for a metric with a threshold the best one for the blend.
 
@@ -99,8 +100,8 @@ def fit_thresholded(
     members, weights found by AUC had the better F1 on fresh rows.
     """
     if not takes_threshold(metric, y, predictions[0]):
-        return blend.fit(predictions, y, metric, names, plan, columns)
-    blended = blend.fit(predictions, y, mean_roc_auc, names, plan, columns)
+        return blend.fit(predictions, y, metric, names, plan, columns, groups)
+    blended = blend.fit(predictions, y, mean_roc_auc, names, plan, columns, groups, goal=metric)
     return replace(cast(Any, blended), thresholds=best_threshold(metric, y, blended.apply(predictions, columns)))
 
 

@@ -6,7 +6,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from kit.blending import BlendReport
-from kit.metrics import mean_roc_auc, unjudged
+from kit.metrics import unjudged
 from kit.report.judged import cuts, member_scores
 from kit.run import Run
 
@@ -74,7 +74,7 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
 
 def _choices(run: Run, report: BlendReport) -> list[Grid | Text]:
     """What Auto tried, and why it took the one that it took."""
-    story, judge = report.story, mean_roc_auc.name if report.thresholds else run.table.task.metric.name
+    story, judge = report.story, run.table.task.metric.name
     grid = Grid(title=f"blends tried, by nested {judge}", title_justify="left")
     for title in ("blend", "nested", "against the chosen", "95 % interval"):
         grid.add_column(title, justify="left" if title == "blend" else "right")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.blending import columns_of
+from kit.blending import columns_of, ordered
 from kit.ensemble import Auto, Blend, left_out, nested
 from kit.files import read_json, write_json
 from kit.report.facts import Facts
@@ -67,12 +67,13 @@ def _found(facts: Facts, blend: Blend, names: list[str]) -> list[dict[str, Any]]
         columns_of(facts.run, facts.run.table.train),
     )
     columns = None if columns is None else columns[facts.rows]
-    given, groups = (facts.y, facts.plan, facts.task.metric, names, columns), facts.run.clusters_of(facts.rows)
-    whole = nested(blend, predictions, *given, rounds=0)
+    given: Any = (facts.y, facts.plan, facts.task.metric, names, columns)
+    how: Any = {"groups": facts.run.clusters_of(facts.rows), "ordered": ordered(facts.run)}
+    whole = nested(blend, predictions, *given, rounds=0, **how)
     # to do without one member takes about as long as to have all
     if math.isfinite(facts.patience) and time.monotonic() - start > facts.patience / len(waiting):
         return found
-    for place, (name, adds) in enumerate(left_out(blend, predictions, *given, waiting, groups, whole), 1):
+    for place, (name, adds) in enumerate(left_out(blend, predictions, *given, waiting, whole=whole, **how), 1):
         value, low, high, p = (None if np.isnan(v) else v for v in (adds.value, adds.low, adds.high, adds.p))
         found.append({"member": name, "adds": value, "interval": [low, high], "p": p})
         write_json(path, {"key": key, "adds": found})

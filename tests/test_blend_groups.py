@@ -1,0 +1,115 @@
+"""Rows of a group err alike: intervals of a blend draw whole groups, wherever it draws."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import RECIPE, write_csvs
+
+from kit.blending import blend
+from kit.cv import fit_missing, todo
+from kit.ensemble import Auto, Blend, Chosen, Greedy, Mean, Simplex, diversity, fit_thresholded, left_out, nested
+from kit.ensemble.auto import _parts
+from kit.ensemble.base import Judged
+from kit.ensemble.crossfit import part
+from kit.intervals import bootstrap, paired
+from kit.metrics import f1, rmse
+from kit.run import Run
+from kit.spec import KitError
+
+GROUPS = np.repeat(np.arange(40), 10)
+
+
+def grouped(seed: int, members: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, predictions whose error is mostly the group's, and folds of whole groups."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=(len(GROUPS), 1))
+    error = rng.normal(size=40)[GROUPS][:, None]
+    return y, np.stack([y + error + rng.normal(0, 0.5, y.shape) for _ in range(members)]), GROUPS % 5
+
+
+def test_the_interval_covers_as_often_as_it_says() -> None:
+    truth = np.sqrt(1 + 0.25)  # of one member: the mean of one is itself
+    hits = np.zeros(2)
+    for seed in range(60):
+        y, p, plan = grouped(seed, members=1)
+        for i, groups in enumerate((GROUPS, None)):
+            found = nested(Mean(), p, y, plan, rmse, rounds=200, groups=groups)
+            assert found is not None and found.interval is not None
+            hits[i] += found.interval.low <= truth <= found.interval.high
+    assert hits[0] >= 0.85 * 60 and hits[1] <= 0.6 * 60
+
+
+def test_score_gain_and_what_members_add_are_drawn_by_group() -> None:
+    y, p, plan = grouped(0)
+    found = nested(Greedy(), p, y, plan, rmse, groups=GROUPS)
+    assert found is not None
+    assert found.interval == bootstrap(rmse, y, found.predictions, groups=GROUPS)
+    best = p[int(found.best)]
+    assert found.apart == paired(rmse, y, found.predictions, best, groups=GROUPS)
+    assert found.apart != paired(rmse, y, found.predictions, best)
+    alone = nested(Greedy(), p[1:], y, plan, rmse)
+    assert alone is not None
+    wanted = paired(rmse, y, found.predictions, alone.predictions, groups=GROUPS)
+    assert diversity(Greedy(), p, y, plan, rmse, groups=GROUPS).adds["0"] == wanted
+    assert dict(left_out(Greedy(), p, y, plan, rmse, ["0", "1"], asked=["0"], groups=GROUPS)) == {"0": wanted}
+    with pytest.raises(KitError, match="nested blend: 400 rows, but 3 groups; give each row its own"):
+        nested(Mean(), p, y, plan, rmse, groups=np.arange(3))
+
+
+def test_auto_judges_its_choices_by_groups_and_parts_none() -> None:
+    y, p, plan = grouped(3)
+    p[1] += 0.4 * np.random.default_rng(0).normal(size=40)[GROUPS][:, None]
+    choices: tuple[Blend, ...] = (Mean(), Simplex())
+    oof = [nested(choice, p, y, plan, rmse, rounds=0) for choice in choices]
+    assert oof[0] and oof[1]
+    found = Auto(choices=choices, within=0).fit(p, y, rmse, plan=plan, groups=GROUPS)
+    assert isinstance(found, Chosen)
+    for trial, one in zip(found.trials, oof, strict=True):
+        other = oof[[t.blend for t in found.trials].index(found.choice)]
+        assert other and trial.apart == paired(rmse, y, one.predictions, other.predictions, 300, groups=GROUPS)  # type: ignore[union-attr]
+    judged = Judged(p, y, rmse, ("a", "b"), groups=GROUPS)
+    drawn = _parts(judged)
+    assert len(np.unique(drawn)) == 5 and all(len(set(drawn[g == GROUPS])) == 1 for g in range(40))
+    half = part(judged, plan < 2)
+    assert half.groups is not None and set(half.groups) == set(GROUPS[plan < 2])
+
+
+def test_thresholded_metrics_pass_groups_on_to_auto() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random((400, 1)) < 0.4).astype(float)
+    p = np.stack([(y + rng.normal(0, s, y.shape) + rng.normal(0, s, 40)[GROUPS][:, None]) for s in (0.5, 0.9)])
+    spreads = []
+    for groups in (None, GROUPS):
+        found = fit_thresholded(Auto(choices=(Mean(), Simplex())), p, y, f1, (), GROUPS % 5, None, groups)
+        assert isinstance(found, Chosen)
+        spreads.append([(t.apart.low, t.apart.high) for t in found.trials if t.apart])
+    assert spreads[0] != spreads[1]
+
+
+class Clustered(Run):
+    """A run whose rows come in groups of four."""
+
+    def clusters_of(self, rows: np.ndarray) -> np.ndarray:
+        return (np.arange(len(self.plan)) // 4)[rows]
+
+
+def test_a_run_hands_its_groups_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "grouped_recipe.py").write_text(RECIPE)
+    write_csvs(tmp_path / "data")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    recipe = importlib.import_module("grouped_recipe").Small()
+    names, summaries = ["boost", "memory"], []
+    for i, kind in enumerate((Clustered, Run)):
+        run: Any = kind(recipe, recipe.load(tmp_path / "data"), tmp_path / str(i))
+        fit_missing(run, todo(run, names, run.folds).missing)
+        if kind is Run:
+            monkeypatch.setattr(Run, "clusters_of", lambda run, rows: None, raising=False)
+        report = blend(run, names)
+        assert report is not None and report.summary is not None
+        summaries.append(report.summary)
+    assert summaries[0]["nested"] == summaries[1]["nested"]
+    assert summaries[0]["interval"] != summaries[1]["interval"]

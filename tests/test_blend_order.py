@@ -1,0 +1,103 @@
+"""Folds in time, whose weights come from earlier ones alone, and how many folds a blend takes."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from kit.ensemble import (
+    Auto,
+    Blend,
+    Calibrated,
+    Greedy,
+    Layers,
+    Mean,
+    PerColumn,
+    Power,
+    PriorShift,
+    RankMean,
+    Stack,
+    nested,
+    scaled_ranks,
+)
+from kit.ensemble.threshold import best_threshold, decide_folds, unseen_thresholds
+from kit.metrics import f1, log_loss, roc_auc
+from kit.spec import KitError
+
+
+def bank(noise: list[float], n: int = 300, seed: int = 0, folds: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = (rng.random((n, 1)) < 0.4).astype(float)
+    return y, np.stack([expit(2 * y - 1 + rng.normal(0, s, y.shape)) for s in noise]), np.arange(n) % folds
+
+
+def test_ordered_folds_learn_from_earlier_ones_alone() -> None:
+    y, p, plan = bank([0.8, 3, 3])
+    found = nested(Greedy(), p, y, plan, log_loss, rounds=0, ordered=True)
+    assert found is not None and found.equal == (0,)
+    np.testing.assert_allclose(found.predictions[plan == 0], p[:, plan == 0].mean(axis=0))
+    for fold in range(1, 5):
+        here, before = plan == fold, plan < fold
+        fitted = Greedy().fit(p[:, before], y[before], log_loss)
+        np.testing.assert_array_equal(found.predictions[here], fitted.apply(p[:, here]))
+    assert found.summary()["note"] == (
+        "weights are learnt on earlier folds alone; equal ones join fold 0, too early to learn any"
+    )
+    future = np.where(plan[:, None] >= 3, 1 - y, y)  # what is later changes nothing that was said before
+    again = nested(Greedy(), p, future, plan, log_loss, rounds=0, ordered=True)
+    assert again is not None
+    np.testing.assert_array_equal(again.predictions[plan <= 3], found.predictions[plan <= 3])
+    usual = nested(Greedy(), p, y, plan, log_loss, rounds=0)
+    assert usual is not None and "note" not in usual.summary() and usual.equal == ()
+
+
+def test_ordered_folds_with_thresholds_and_blends_that_read_no_labels() -> None:
+    y, p, plan = bank([0.8, 3])
+    found = nested(Greedy(), p, y, plan, f1, rounds=0, ordered=True)
+    assert found is not None and found.thresholds[0] == (f1.threshold,)
+    cuts = unseen_thresholds(f1, y, found.predictions, plan)
+    assert found.thresholds[4] != (f1.threshold,) and set(cuts) == set(found.thresholds)
+    single = p[int(found.best)]
+    earlier = {f: best_threshold(f1, y[plan < f], single[plan < f]) for f in range(1, 5)} | {0: (f1.threshold,)}
+    decided, said = decide_folds(f1, single, plan, earlier)  # type: ignore[arg-type]
+    assert found.best_score == decided(y, said)
+    ranks = nested(RankMean(), p, y, plan, roc_auc, rounds=0, ordered=True)
+    assert ranks is not None and ranks.equal == () and ranks.summary()["note"].endswith("earlier folds alone")
+    here = plan == 0
+    np.testing.assert_array_equal(ranks.predictions[here], scaled_ranks(p[:, here]).mean(axis=0))
+
+
+def test_ordered_layers_wait_for_folds_enough_and_scales_become_ranks() -> None:
+    y, p, plan = bank([0.8, 3])
+    layers = Layers(first=(Mean(), Stack()), last=Mean())
+    found = nested(layers, p, y, plan, roc_auc, rounds=0, ordered=True)
+    assert found is not None and found.equal == (0, 1)
+    for fold in range(5):
+        here, before = plan == fold, plan < fold
+        joined = p[:, here].mean(axis=0)
+        if fold > 1:
+            joined = layers.fit(p[:, before], y[before], roc_auc, plan=plan[before]).apply(p[:, here])
+        np.testing.assert_allclose(found.predictions[here], scaled_ranks(joined))
+
+
+# ---- how many folds ------------------------------------------------------------------------------
+
+DEEP = Layers(first=(Calibrated(), Mean()), last=Calibrated())
+
+
+@pytest.mark.parametrize(
+    ("blend", "needed"),
+    [(Mean(), 0), (PerColumn(blend=Power()), 0), (Greedy(), 1), (Auto(), 1), (Calibrated(), 2), (Calibrated(blend=Mean()), 2),
+     (Layers(), 2), (PriorShift(blend=Calibrated()), 2), (DEEP, 3), (Layers(first=(Mean(),), last=Calibrated()), 2)],
+    ids=str,
+)  # fmt: skip
+def test_folds_needed_are_the_fewest_that_fit_takes(blend: Blend, needed: int) -> None:
+    assert blend.folds_needed == needed
+    if needed < 2:
+        return
+    y, p, _ = bank([1, 2], n=120)
+    blend.fit(p, y, log_loss, plan=np.arange(120) % needed)
+    with pytest.raises(KitError, match="learns from out-of-fold predictions"):
+        blend.fit(p, y, log_loss, plan=np.arange(120) % (needed - 1))
+    assert nested(blend, p, y, np.arange(120) % (needed + 1), log_loss, rounds=0) is not None
+    with pytest.raises(KitError, match="learns from out-of-fold predictions"):
+        nested(blend, p, y, np.arange(120) % needed, log_loss, rounds=0)
