@@ -10,7 +10,7 @@ import pandas as pd
 
 from kit.bank import Fold
 from kit.ensemble import fit_thresholded, nested
-from kit.ensemble.threshold import judge
+from kit.ensemble.threshold import judge, says_yes
 from kit.files import read_json, write_array, write_json
 from kit.metrics import mean_roc_auc
 from kit.run import Run
@@ -18,7 +18,7 @@ from kit.spec import KitError, digest
 from kit.submit import submission
 from kit.submit import write as write_submission
 
-VERSION = 3  # of what a blend comes to: raise it when the same settings give another result
+VERSION = 4  # of what a blend comes to: raise it when the same settings give another result
 
 STORY = ("choice", "reason", "choices")  # what `Blended.story` may tell
 
@@ -33,9 +33,9 @@ class BlendReport:
         summary: `NestedScore.summary`: nested score, per fold, the best single member and the gain over it.
         submission: where the submission lies; None where none was written.
         warnings: what the check of the submission found odd.
-        thresholds: (outputs,) what a prediction must reach to say yes, chosen on all judged rows; () where nothing is
-            cut.
-        auc: mean ROC AUC of the out-of-fold blend, where there are thresholds.
+        thresholds: (outputs,) what a prediction must reach to say yes, or the lowest grade and what it must reach for
+            each next one, chosen on all judged rows; () where nothing is cut.
+        auc: mean ROC AUC of the out-of-fold blend, where predictions are cut into yes and no.
         story: how the blend was found, `Blended.story`: of Auto what it took, why, and what all its choices score.
     """
 
@@ -100,7 +100,7 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
         path = run.root / "submission.csv"
         warnings = write_submission(path, frame, task, run.table.sample)
     score, oof = judge(task.metric, y, oof, cuts), honest.predictions if honest else oof
-    auc = mean_roc_auc(y, oof) if cuts else None
+    auc = mean_roc_auc(y, oof) if says_yes(task.metric, y, oof) else None
     write_array(folder / "oof.npy", oof)
     write_array(folder / "test.npy", test)
     blended.save(folder / "weights.json")

@@ -13,7 +13,7 @@ import numpy as np
 from kit.bank import Fold, Shelf
 from kit.data import Rows
 from kit.duplicates import duplicate_groups
-from kit.ensemble.threshold import takes_threshold
+from kit.ensemble.threshold import says_yes
 from kit.files import write_array
 from kit.folds import fold_numbers, plan_digest
 from kit.member import Predictor
@@ -151,7 +151,7 @@ class Run:
         (part / "model").mkdir()
         predictor.save(part / "model")
         predictions = [self._predicted(name, predictor, rows) for rows in (valid, self.table.test_rows)]
-        cut = takes_threshold(metric, valid.labels, predictions[0])  # what comes of it later has thresholds of its own
+        cut = says_yes(metric, valid.labels, predictions[0])  # what comes of it later has thresholds of its own
         score = {
             "metric": f"{metric.name}@{metric.threshold}" if cut else metric.name,
             "score": metric(valid.labels, predictions[0]),

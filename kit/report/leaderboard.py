@@ -6,7 +6,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from kit.blending import BlendReport, out_of_fold
-from kit.ensemble.threshold import judge, judge_folds, takes_threshold, unseen_thresholds
+from kit.ensemble.threshold import judge, judge_folds, says_yes, stand_in, takes_threshold, told, unseen_thresholds
 from kit.metrics import mean_roc_auc, unjudged
 from kit.run import Run
 
@@ -16,14 +16,14 @@ MARKS = {"busy": "busy", "failed": "failed", "part": "…", "absent": "·", "dam
 def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group:
     """Scores of each fold, their mean ± sd, the score of all out-of-fold rows together, blend weight and time spent.
 
-    A metric with a threshold is taken at the one that is best on the other folds, and ROC AUC stands beside it.
+    A metric of decisions is taken at the thresholds that are best on the other folds; beside yes and no stands ROC AUC.
     """
-    task, folds, cut = run.table.task, run.folds, _cuts(run)
+    task, folds, cut, area = run.table.task, run.folds, _cuts(run), _area(run)
     grid = Grid(title=f"{task.name} · {task.metric.name} · {len(run.plan):,} rows", title_justify="left")
     grid.add_column("member")
     for fold in folds:
         grid.add_column(f"fold {fold}", justify="right")
-    for title in ("mean ± sd", "out-of-fold", *(["ROC AUC"] if cut else []), "weight", "time"):
+    for title in ("mean ± sd", "out-of-fold", *(["ROC AUC"] if area else []), "weight", "time"):
         grid.add_column(title, justify="right")
     weights = report.weights if report else {}
     for name in names:
@@ -35,7 +35,7 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
         scores = [nested.get(str(fold)) for fold in folds]
         cells = ["·" if s is None else f"{s:.4f}" for s in scores]
         cells += [_spread([s for s in scores if s is not None]), _number(summary["nested"])]
-        grid.add_row("blend", *cells, *([_number(report.auc)] if cut else []), "", "")
+        grid.add_row("blend", *cells, *([_number(report.auc)] if area else []), "", "")
         learnt = "weights and threshold" if cut else "weights"
         lines.append(
             Text(
@@ -50,8 +50,8 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
     if report and report.story:
         lines += _choices(run, report)
     if report and report.thresholds:
-        chosen = [f"{value:.5f}" for value in report.thresholds]
-        named = chosen if len(chosen) == 1 else [f"{t} {c}" for t, c in zip(task.targets, chosen, strict=True)]
+        rows = told(task.targets, report.thresholds)
+        named = [f"{value:.5f}" if len(rows) == 1 else f"{what} {value:.5f}" for what, value in rows]
         lines.append(
             Text(
                 f"threshold of the submission: {', '.join(named)}, where all out-of-fold rows together score "
@@ -59,8 +59,10 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
             )
         )
     if cut:
-        lines.append(Text(f"{task.metric.name} of a fold: at the threshold that is best on the other folds; ROC AUC: "
-                          "of all out-of-fold rows", style="dim"))  # fmt: skip
+        beside = "; ROC AUC: of all out-of-fold rows" if area else ""
+        lines.append(
+            Text(f"{task.metric.name} of a fold: at the threshold that is best on the other folds{beside}", style="dim")
+        )
     for fold in folds:
         if unseen := unjudged(task.metric, run.table.y[run.plan == fold]):
             columns = ", ".join(f"'{task.targets[i]}'" for i in unseen)
@@ -74,7 +76,8 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
 
 def _choices(run: Run, report: BlendReport) -> list[Grid | Text]:
     """What Auto tried, and why it took the one that it took."""
-    story, judge = report.story, mean_roc_auc.name if report.thresholds else run.table.task.metric.name
+    story, metric = report.story, run.table.task.metric
+    judge = (stand_in(metric, run.table.y) if report.thresholds else metric).name
     grid = Grid(title=f"blends tried, by nested {judge}", title_justify="left")
     for title in ("blend", "nested", "against the chosen", "95 % interval"):
         grid.add_column(title, justify="left" if title == "blend" else "right")
@@ -94,8 +97,13 @@ def _between(interval: list[float] | None, form: str) -> str:
 
 
 def _cuts(run: Run) -> bool:
-    """Whether predictions are cut into yes and no before they are judged."""
+    """Whether predictions are cut before they are judged."""
     return takes_threshold(run.table.task.metric, run.table.y, np.empty((0, run.table.task.outputs)))
+
+
+def _area(run: Run) -> bool:
+    """Whether they are cut into yes and no, so that the area under the ROC curve tells of them before the cut."""
+    return says_yes(run.table.task.metric, run.table.y, np.empty((0, run.table.task.outputs)))
 
 
 def _member(run: Run, name: str, weights: dict[str, float]) -> list[str]:
@@ -109,9 +117,9 @@ def _member(run: Run, name: str, weights: dict[str, float]) -> list[str]:
         scores = {fold: judge(metric, y[plan == fold], p[plan == fold], cuts) for fold, cuts in thresholds.items()}
     if len(found) == len(run.folds):
         pooled = _number(judge_folds(metric, y, p, plan, thresholds))
-        auc = _number(mean_roc_auc(y, p)) if _cuts(run) else ""
+        auc = _number(mean_roc_auc(y, p)) if _area(run) else ""
     cells = [_number(scores[f], 4) if f in found else MARKS[shelf.state(f)] for f in run.folds]
-    cells += [_spread([s for s in scores.values() if s == s]), pooled, *([auc] if _cuts(run) else [])]
+    cells += [_spread([s for s in scores.values() if s == s]), pooled, *([auc] if _area(run) else [])]
     seconds = sum(sum(kept.score["seconds"].values()) for kept in found.values())
     star = "*" if run.recipe.members[name].peeks else ""
     weight = f"{weights[name]:.2f}" if name in weights else "·"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit.blending import out_of_fold
-from kit.ensemble.threshold import judge, judge_folds, takes_threshold, unseen_thresholds
+from kit.ensemble.threshold import judge, judge_folds, says_yes, takes_threshold, unseen_thresholds
 from kit.metrics import mean_roc_auc, unjudged
 from kit.report.facts import BLEND, Facts
 from kit.report.html import Cell, group, number, paragraph, table
@@ -25,7 +25,7 @@ class Scores:
     Attributes:
         folds: fold → score, at the threshold that is best on the other folds where the metric has one.
         pooled: of all out-of-fold rows together; nan unless every fold is finished.
-        auc: mean ROC AUC of the same, where the metric has a threshold.
+        auc: mean ROC AUC of the same, where predictions are cut into yes and no.
         seconds: spent on its finished folds.
     """
 
@@ -44,7 +44,7 @@ def member_scores(facts: Facts, name: str) -> Scores:
     folds = {fold: judge(metric, y[plan == fold], p[plan == fold], cuts) for fold, cuts in thresholds.items()}
     whole = bool(found) and len(found) == len(run.folds)
     pooled = judge_folds(metric, y, p, plan, thresholds) if whole else np.nan
-    auc = mean_roc_auc(y, p) if whole and takes_threshold(metric, y, p) else np.nan
+    auc = mean_roc_auc(y, p) if whole and says_yes(metric, y, p) else np.nan
     seconds = sum(sum(kept.score["seconds"].values()) for kept in found.values())
     return Scores(folds, pooled, auc, seconds)
 
@@ -53,16 +53,16 @@ def body(facts: Facts, pictures: Pictures) -> str:
     """The table, what must be known to read it, and the spread of the folds as a picture."""
     run, task = facts.run, facts.task
     scores = {name: member_scores(facts, name) for name in facts.names}
-    cut = takes_threshold(task.metric, run.table.y, np.empty((0, task.outputs)))
+    cut, area = (asks(task.metric, run.table.y, np.empty((0, task.outputs))) for asks in (takes_threshold, says_yes))
     head = ["member", *(f"fold {fold}" for fold in run.folds), "mean", "sd", "out-of-fold"]
-    head += [*(["ROC AUC"] if cut else []), "weight", "time"]
-    rows = [_row(facts, name, scores[name], cut) for name in facts.names]
+    head += [*(["ROC AUC"] if area else []), "weight", "time"]
+    rows = [_row(facts, name, scores[name], area) for name in facts.names]
     report = facts.report
     if report and report.summary:
         folds = {int(fold): np.nan if s is None else s for fold, s in report.summary["folds"].items()}
         cells: list[Cell] = [number(folds.get(fold), 4) for fold in run.folds]
         cells += [*_spread(list(folds.values())), number(report.summary["nested"])]
-        rows.append([BLEND, *cells, *([number(report.auc)] if cut else []), None, None])
+        rows.append([BLEND, *cells, *([number(report.auc)] if area else []), None, None])
     better = "higher" if task.metric.greater_is_better else "lower"
     caption = (
         f"{task.metric.name}, {better} is better; {len(run.plan):,} rows. A column is sorted by a click on its name."
@@ -82,13 +82,13 @@ def body(facts: Facts, pictures: Pictures) -> str:
     return table(head, rows, caption) + group(picture, f"<div>{notes}</div>" if notes else "")
 
 
-def _row(facts: Facts, name: str, scores: Scores, cut: bool) -> list[Cell]:
+def _row(facts: Facts, name: str, scores: Scores, area: bool) -> list[Cell]:
     shelf, weights = facts.run.shelf(name), facts.report.weights if facts.report else {}
     cells: list[Cell] = [
         number(scores.folds[fold], 4) if fold in scores.folds else (MARKS[shelf.state(fold)], None)
         for fold in facts.run.folds
     ]
-    cells += [*_spread(list(scores.folds.values())), number(scores.pooled), *([number(scores.auc)] if cut else [])]
+    cells += [*_spread(list(scores.folds.values())), number(scores.pooled), *([number(scores.auc)] if area else [])]
     star = "*" if facts.run.recipe.members[name].peeks else ""
     return [name + star, *cells, number(weights.get(name), 2), (duration(scores.seconds), scores.seconds)]
 
