@@ -10,7 +10,7 @@ import pandas as pd
 
 from kit.bank import Fold
 from kit.ensemble import fit_thresholded, nested
-from kit.ensemble.threshold import judge
+from kit.ensemble.threshold import judge, says_yes
 from kit.files import checksum, contents, lock, read_json, write_array, write_json
 from kit.folds import Timed
 from kit.member import Member
@@ -37,9 +37,9 @@ class BlendReport:
         summary: `NestedScore.summary`: nested score, per fold, the best single member and the gain over it.
         submission: where the submission lies; None where none was written.
         warnings: what the check of the submission found odd.
-        thresholds: (outputs,) what a prediction must reach to say yes, chosen on all judged rows; () where nothing is
-            cut.
-        auc: mean ROC AUC of the out-of-fold blend, where there are thresholds.
+        thresholds: (outputs,) what a prediction must reach to say yes, or the lowest grade and what it must reach for
+            each next one, chosen on all judged rows; () where nothing is cut.
+        auc: mean ROC AUC of the out-of-fold blend, where predictions are cut into yes and no.
         chosen: members that a search has chosen by their score on these very rows: `optimism`.
         story: how the blend was found, `Blended.story`: of Auto what it took, why, and what all its choices score.
     """
@@ -109,7 +109,7 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
     test = blended.for_test().apply(tests, asked) if tests.shape[1] else tests[0]
     cuts = blended.thresholds
     score, oof = judge(task.metric, y, oof, cuts), honest.predictions if honest else oof
-    auc = mean_roc_auc(y, oof) if cuts else None
+    auc = mean_roc_auc(y, oof) if says_yes(task.metric, y, oof) else None
     summary, path, warnings = honest.summary() if honest else None, None, []
     with lock(run.root / "blend.lock", wait=math.inf):  # files of two processes that blend here must not mix
         if submit and tests.shape[1]:

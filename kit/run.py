@@ -14,7 +14,7 @@ import numpy as np
 from kit.bank import Fold, Shelf
 from kit.data import Rows
 from kit.duplicates import duplicate_groups
-from kit.ensemble.threshold import takes_threshold
+from kit.ensemble.threshold import says_yes
 from kit.files import read_json, write_array, write_json
 from kit.folds import fold_numbers, plan_digest
 from kit.holdout import HELD, planned
@@ -204,7 +204,7 @@ class Run:
         (part / "model").mkdir()
         predictor.save(part / "model")
         predictions = [self._predicted(name, predictor, rows) for rows in (valid, self.asked)]
-        cut = takes_threshold(metric, valid.labels, predictions[0])  # what comes of it later has thresholds of its own
+        cut = says_yes(metric, valid.labels, predictions[0])  # what comes of it later has thresholds of its own
         score = {
             "metric": f"{metric.name}@{metric.threshold}" if cut else metric.name,
             "score": metric(valid.labels, predictions[0]),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from kit.data import Task
 from kit.files import replacing
+from kit.metrics import quadratic_kappa
 from kit.spec import KitError, nearest
 
 SAMPLE = "sample_submission.csv"
@@ -25,7 +26,8 @@ def submission(
 ) -> pd.DataFrame:
     """Predictions in the rows and columns that the competition asks for; ids become strings.
 
-    Binary and multilabel tasks judged by labels get 0/1, or the words of the task's classes, cut at a threshold.
+    Binary and multilabel tasks judged by labels get 0/1, or the words of the task's classes, cut at a threshold. One
+    column of values judged by quadratic kappa becomes whole grades.
     A multiclass task gets one column of probabilities a class where the sample has such columns, else its target
     column with the likeliest class.
 
@@ -35,7 +37,8 @@ def submission(
         ids: (n,) ids of the test rows, in the order of `predictions`.
         predictions: (n, outputs) probabilities, values for regression.
         thresholds: (outputs,) a prediction of at least this much says yes; None takes the metric's threshold for every
-            column, 0.5 if it has none.
+            column, 0.5 if it has none. Of grades the lowest one, then the cuts from which each next one is given
+            (`best_threshold`); None rounds.
 
     Raises:
         KitError: shapes disagree, a prediction is NaN or infinite, or ids or columns do not fit the sample.
@@ -54,6 +57,9 @@ def submission(
         position = {key: i for i, key in enumerate(keys)}
         keys, predictions = wanted_ids, predictions[[position[key] for key in wanted_ids]]
 
+    if graded := _graded(task):
+        predictions = _grades(predictions, thresholds)
+        thresholds = None
     usual = 0.5 if task.metric.threshold is None else task.metric.threshold
     cuts = np.broadcast_to(usual if thresholds is None else np.asarray(thresholds), task.outputs)
     words = pd.Series(task.classes or (0, 1)).to_numpy()
@@ -63,8 +69,19 @@ def submission(
             columns[name] = [task.classes[i] for i in predictions.argmax(axis=1)]
         else:
             column = predictions[:, output]
-            columns[name] = words[(column >= cuts[output]).astype(int)] if layout.labels else column
+            said = words[(column >= cuts[output]).astype(int)] if layout.labels else column
+            columns[name] = said.astype(int) if graded and not layout.labels else said
     return pd.DataFrame(columns)[layout.columns]
+
+
+def _graded(task: Task) -> bool:
+    return task.metric.fn is quadratic_kappa.fn and task.kind in ("regression", "binary") and task.outputs == 1
+
+
+def _grades(p: np.ndarray, thresholds: Sequence[float] | None) -> np.ndarray:
+    from kit.ensemble.threshold import decide  # loads scipy
+
+    return decide(p, thresholds) if thresholds else np.floor(p + 0.5)
 
 
 def check(

@@ -15,7 +15,7 @@ from kit.ensemble import Blend, Greedy
 from kit.files import read_json, write_json
 from kit.folds import Folds, KFold
 from kit.member import Member, Predictor
-from kit.metrics import accuracy, f1, log_loss, mean_roc_auc, rmse, roc_auc
+from kit.metrics import accuracy, f1, log_loss, mean_roc_auc, quadratic_kappa, rmse, roc_auc
 from kit.recipe import Recipe
 from kit.run import Run
 from kit.table import Table
@@ -72,6 +72,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "multiclass": {"targets": ("y",), "metric": log_loss, "classes": ("low", "<i>mid</i>", "$high$")},
     "named": {"kind": "multiclass", "targets": ("y",), "metric": accuracy, "classes": tuple(range(24))},
     "regression": {"targets": ("y", "z"), "metric": rmse},
+    "graded": {"kind": "regression", "targets": ("y",), "metric": quadratic_kappa},
 }
 
 
@@ -93,7 +94,7 @@ def made(
     for i, target in enumerate(task_.targets):
         noisy = x[:n] + rng.normal(0, 0.7, n)
         if task_.kind == "regression":
-            labels[target] = noisy
+            labels[target] = np.digitize(noisy, (-1, 0, 1)) + 1 if kind == "graded" else noisy
         elif task_.kind == "multiclass":
             place = np.digitize(noisy, np.linspace(-0.5, 0.5, len(task_.classes) - 1))
             labels[target] = [task_.classes[k] for k in place]

@@ -97,7 +97,7 @@ def test_a_page_for_every_kind_of_task(kind: str, tmp_path: Path) -> None:
     named |= {"timing-members", "drift-psi"}
     named |= {
         "multiclass": {"confusion-matrix"},
-        "regression": {f"residuals-{i}-{what}" for i in (0, 1) for what in ("cloud", "spread")},
+        "regression": {f"residuals-{i}-{what}" for i in range(run.table.task.outputs) for what in ("cloud", "spread")},
     }.get(run.table.task.kind, {"ranking-roc", "ranking-precision-recall"})
     pictures = {path.stem: path.read_bytes() for path in (run.root / "plots").glob("*.png")}
     assert set(pictures) == named and all(data.startswith(PNG) for data in pictures.values())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.data import Task
-from kit.metrics import f1, log_loss, mean_roc_auc, rmse, roc_auc
+from kit.metrics import f1, log_loss, mean_roc_auc, quadratic_kappa, rmse, roc_auc
 from kit.spec import KitError
 from kit.submit import check, submission, write
 
@@ -44,6 +44,16 @@ def test_rows_and_columns_follow_the_sample() -> None:
     assert frame["id"].tolist() == ["b", "00001", "00012", "7"]
     assert frame["toxic"].tolist() == [0.5, 0.7, 0.1, 0.3]
     assert frame["threat"].tolist() == [0.6, 0.8, 0.2, 0.4]
+
+
+def test_values_judged_by_kappa_become_whole_grades() -> None:
+    essays = Task(name="essays", kind="regression", targets=("score",), metric=quadratic_kappa)
+    p = np.array([[0.2], [1.3], [2.7], [9.0]])
+    assert submission(essays, None, IDS, p, (1.0, 1.2, 3.0))["score"].tolist() == [1, 2, 2, 3]
+    frame = submission(essays, None, IDS, p)  # nothing was learnt: rounded, as the metric rounds
+    assert frame["score"].tolist() == [0, 1, 3, 9] and frame["score"].dtype.kind == "i"
+    words = Task(name="w", kind="binary", targets=("same",), classes=("no", "yes"), metric=quadratic_kappa)
+    assert submission(words, None, IDS, p / 10, (0.0, 0.2))["same"].tolist() == ["no", "no", "yes", "yes"]
 
 
 def test_without_a_sample_rows_follow_the_test() -> None:

@@ -6,7 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kit.ensemble import Blended, Greedy, Mean, best_threshold, fit_thresholded, nested
+from kit.ensemble import (
+    Auto,
+    Blend,
+    Blended,
+    Calibrated,
+    Geometric,
+    Greedy,
+    Judged,
+    Mean,
+    PerColumn,
+    Stack,
+    Trees,
+    best_threshold,
+    fit_thresholded,
+    nested,
+)
+from kit.ensemble.crossfit import cross_fitted
 from kit.ensemble.threshold import decide, judge, takes_threshold, unseen_thresholds
 from kit.metrics import Metric, accuracy, f1, log_loss, mcc, mean_roc_auc
 
@@ -88,6 +104,9 @@ def test_classes_are_decided_by_argmax_and_not_cut() -> None:
     assert fit_thresholded(Mean(), p[None], y, accuracy).thresholds == ()
 
 
+GROWN = Stack(model=Trees(rounds=60, leaves=12, min_leaf=5, l2=0))
+
+
 # ---- blends ------------------------------------------------------------------------------------
 
 
@@ -109,6 +128,31 @@ def test_a_blend_seeks_weights_by_auc_and_then_its_threshold(tmp_path: Path) -> 
     fitted.save(tmp_path / "weights.json")
     assert Blended.load(tmp_path / "weights.json") == fitted
     assert fit_thresholded(Greedy(), p, y, log_loss) == Greedy().fit(p, y, log_loss)
+
+
+@pytest.mark.parametrize("blend", [GROWN, Auto(choices=(Mean(), GROWN), within=0), Calibrated(blend=GROWN)], ids=str)
+def test_what_learns_by_heart_is_cut_where_it_has_not_learnt(blend: Blend) -> None:
+    y, p = members(400)
+    names, plan = ("a", "b", "c"), np.arange(400) % 4
+    fitted = fit_thresholded(blend, p, y, f1, names, plan)
+    named = blend.named(fitted.story()["choice"]) if isinstance(blend, Auto) else blend
+    said = cross_fitted(named, Judged(p, y, mean_roc_auc, names, plan), "")
+    on_learnt = best_threshold(f1, y, fitted.apply(p))
+    assert fitted.thresholds == best_threshold(f1, y, said)
+    if named == GROWN:
+        assert fitted.thresholds != on_learnt
+    for alone in (None, np.zeros(400)):  # no folds to be fresh in
+        assert fit_thresholded(GROWN, p, y, f1, names, alone).thresholds == best_threshold(
+            f1, y, GROWN.fit(p, y, mean_roc_auc, names).apply(p)
+        )
+
+
+def test_a_weighted_mean_is_cut_where_it_was_learnt() -> None:
+    y, p = members(400)
+    y, p, plan = np.hstack([y, y]), np.concatenate([p, p], axis=2), np.arange(400) % 4
+    for blend in (Geometric(), PerColumn(blend=Greedy()), Auto(choices=(Mean(), Greedy()))):
+        fitted = fit_thresholded(blend, p, y, f1, (), plan)
+        assert fitted.thresholds == best_threshold(f1, y, fitted.apply(p))
 
 
 def test_nested_chooses_weights_and_threshold_without_the_judged_fold() -> None:

@@ -23,7 +23,8 @@ class Blended(ABC):
 
     Attributes:
         members: names, in the order in which `apply` takes their predictions.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        thresholds: (outputs,) what a blended prediction must reach to say yes; of grades the lowest one, then what it
+            must reach for each next; empty where nothing is cut.
     """
 
     compact: ClassVar[bool] = False  # True: float32 and memory-mapped predictions reach `join` as they are

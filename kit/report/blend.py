@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit.blending import BlendReport
+from kit.ensemble.threshold import told
 from kit.report.facts import DRAWN, Facts
 from kit.report.html import Cell, group, number, paragraph, shortened, table
 from kit.report.pictures import Pictures
@@ -93,8 +94,9 @@ def _choices(told: dict[str, Any]) -> str:
 def _thresholds(facts: Facts, report: BlendReport) -> str:
     if not report.thresholds:
         return ""
-    rows: list[list[Cell]] = [[t, number(c)] for t, c in zip(facts.task.targets, report.thresholds, strict=True)]
-    return table(["column", "yes from"], rows, "Thresholds of the submission, chosen on all out-of-fold rows.")
+    rows: list[list[Cell]] = [[what, number(cut)] for what, cut in told(facts.task.targets, report.thresholds)]
+    head = ["grade", "from"] if len(report.thresholds) > facts.task.outputs else ["column", "yes from"]
+    return table(head, rows, "Thresholds of the submission, chosen on all out-of-fold rows.")
 
 
 TOLD = {"key", "weights", "score", "summary", "submitted", "warnings", "thresholds", "auc", "metric", "nested", "folds",

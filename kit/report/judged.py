@@ -6,7 +6,7 @@ import numpy as np
 
 from kit.bank import Fold
 from kit.blending import out_of_fold
-from kit.ensemble.threshold import judge, judge_folds, takes_threshold, unseen_thresholds
+from kit.ensemble.threshold import judge, judge_folds, says_yes, takes_threshold, unseen_thresholds
 from kit.metrics import mean_roc_auc
 from kit.run import Run
 
@@ -21,7 +21,7 @@ class Scores:
     Attributes:
         folds: fold → score, at the threshold that is best on the other folds where the metric has one.
         pooled: of all out-of-fold rows together; nan unless every fold is finished.
-        auc: mean ROC AUC of the same, where the metric has a threshold.
+        auc: mean ROC AUC of the same, where predictions are cut into yes and no.
         seconds: spent on its finished folds.
     """
 
@@ -39,11 +39,16 @@ def member_scores(run: Run, found: dict[int, Fold]) -> Scores:
     folds = {fold: judge(metric, y[plan == fold], p[plan == fold], at) for fold, at in thresholds.items()}
     whole = bool(found) and len(found) == len(run.folds)
     pooled = judge_folds(metric, y, p, plan, thresholds) if whole else np.nan
-    auc = mean_roc_auc(y, p) if whole and cuts(run) else np.nan
+    auc = mean_roc_auc(y, p) if whole and area_tells(run) else np.nan
     seconds = sum(sum(kept.score["seconds"].values()) for kept in found.values())
     return Scores(folds, pooled, auc, seconds)
 
 
 def cuts(run: Run) -> bool:
-    """Whether predictions are cut into yes and no before they are judged."""
+    """Whether predictions are cut, into yes and no or into grades, before they are judged."""
     return takes_threshold(run.table.task.metric, run.table.y, np.empty((0, run.table.task.outputs)))
+
+
+def area_tells(run: Run) -> bool:
+    """Whether they are cut into yes and no, so that the area under the ROC curve tells of them before the cut."""
+    return says_yes(run.table.task.metric, run.table.y, np.empty((0, run.table.task.outputs)))

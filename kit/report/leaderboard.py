@@ -6,8 +6,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from kit.blending import BlendReport
+from kit.ensemble.threshold import told
 from kit.metrics import unjudged
-from kit.report.judged import cuts, member_scores
+from kit.report.judged import area_tells, cuts, member_scores
 from kit.run import Run
 
 MARKS = {"busy": "busy", "failed": "failed", "part": "…", "absent": "·", "damaged": "damaged", "done": "done"}
@@ -16,14 +17,14 @@ MARKS = {"busy": "busy", "failed": "failed", "part": "…", "absent": "·", "dam
 def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group:
     """Scores of each fold, their mean ± sd, the score of all out-of-fold rows together, blend weight and time spent.
 
-    A metric with a threshold is taken at the one that is best on the other folds, and ROC AUC stands beside it.
+    A metric of decisions is taken at the thresholds that are best on the other folds; beside yes and no stands ROC AUC.
     """
-    task, folds, cut = run.table.task, run.folds, cuts(run)
+    task, folds, cut, area = run.table.task, run.folds, cuts(run), area_tells(run)
     grid = Grid(title=f"{task.name} · {task.metric.name} · {len(run.plan):,} rows", title_justify="left")
     grid.add_column("member")
     for fold in folds:
         grid.add_column(f"fold {fold}", justify="right")
-    for title in ("mean ± sd", "out-of-fold", *(["ROC AUC"] if cut else []), "weight", "time"):
+    for title in ("mean ± sd", "out-of-fold", *(["ROC AUC"] if area else []), "weight", "time"):
         grid.add_column(title, justify="right")
     weights = report.weights if report else {}
     for name in names:
@@ -35,7 +36,7 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
         scores = [nested.get(str(fold)) for fold in folds]
         cells = ["·" if s is None else f"{s:.4f}" for s in scores]
         cells += [_spread([s for s in scores if s is not None]), _number(summary["nested"])]
-        grid.add_row("blend", *cells, *([_number(report.auc)] if cut else []), "", "")
+        grid.add_row("blend", *cells, *([_number(report.auc)] if area else []), "", "")
         learnt = "weights and threshold" if cut else "weights"
         lines.append(
             Text(
@@ -50,8 +51,8 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
     if report and report.story:
         lines += _choices(run, report)
     if report and report.thresholds:
-        chosen = [f"{value:.5f}" for value in report.thresholds]
-        named = chosen if len(chosen) == 1 else [f"{t} {c}" for t, c in zip(task.targets, chosen, strict=True)]
+        rows = told(task.targets, report.thresholds)
+        named = [f"{value:.5f}" if len(rows) == 1 else f"{what} {value:.5f}" for what, value in rows]
         lines.append(
             Text(
                 f"threshold of the submission: {', '.join(named)}, where all out-of-fold rows together score "
@@ -59,8 +60,10 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
             )
         )
     if cut:
-        lines.append(Text(f"{task.metric.name} of a fold: at the threshold that is best on the other folds; ROC AUC: "
-                          "of all out-of-fold rows", style="dim"))  # fmt: skip
+        beside = "; ROC AUC: of all out-of-fold rows" if area else ""
+        lines.append(
+            Text(f"{task.metric.name} of a fold: at the threshold that is best on the other folds{beside}", style="dim")
+        )
     for fold in folds:
         if unseen := unjudged(task.metric, run.table.y[run.plan == fold]):
             columns = ", ".join(f"'{task.targets[i]}'" for i in unseen)
@@ -98,7 +101,7 @@ def _member(run: Run, name: str, weights: dict[str, float]) -> list[str]:
     scores = member_scores(run, found)
     cells = [_number(scores.folds[f], 4) if f in found else MARKS[shelf.state(f)] for f in run.folds]
     cells += [_spread([s for s in scores.folds.values() if s == s]), _number(scores.pooled)]
-    cells += [_number(scores.auc)] if cuts(run) else []
+    cells += [_number(scores.auc)] if area_tells(run) else []
     star = "*" if run.recipe.members[name].peeks else ""
     weight = f"{weights[name]:.2f}" if name in weights else "·"
     return [name + star, *cells, weight, duration(scores.seconds)]

@@ -67,8 +67,8 @@ def _found(facts: Facts, blend: Blend, names: list[str]) -> list[dict[str, Any]]
         columns_of(facts.run, facts.run.table.train),
     )
     columns = None if columns is None else columns[facts.rows]
-    given: Any = (facts.y, facts.plan, facts.task.metric, names, columns)
-    how: Any = {"groups": facts.run.clusters_of(facts.rows), "ordered": ordered(facts.run)}
+    given = (facts.y, facts.plan, facts.task.metric, names, columns)
+    how: dict[str, Any] = {"groups": facts.run.clusters_of(facts.rows), "ordered": ordered(facts.run)}
     whole = nested(blend, predictions, *given, rounds=0, **how)
     # to do without one member takes about as long as to have all
     if math.isfinite(facts.patience) and time.monotonic() - start > facts.patience / len(waiting):

@@ -7,7 +7,7 @@ import numpy as np
 from kit.metrics import unjudged
 from kit.report.facts import BLEND, DRAWN, Facts
 from kit.report.html import Cell, group, number, paragraph, table
-from kit.report.judged import Scores, cuts
+from kit.report.judged import Scores, area_tells, cuts
 from kit.report.leaderboard import MARKS, duration
 from kit.report.pictures import Pictures
 from kit.report.progress import last_line
@@ -23,14 +23,14 @@ def body(facts: Facts, pictures: Pictures) -> str:
     phone shows.
     """
     run, task, report = facts.run, facts.task, facts.report
-    cut = cuts(run)
-    head = ["member", "out-of-fold", *(["ROC AUC"] if cut else []), "mean", "sd", "weight"]
+    cut, area = cuts(run), area_tells(run)
+    head = ["member", "out-of-fold", *(["ROC AUC"] if area else []), "mean", "sd", "weight"]
     head += [*(f"fold {fold}" for fold in run.folds), "time"]
-    rows = [_row(facts, name, facts.scores[name], cut) for name in facts.standing]
+    rows = [_row(facts, name, facts.scores[name], area) for name in facts.standing]
     shown: dict[str, list[float]] = {}
     if report and report.summary:
         folds = {int(fold): np.nan if s is None else s for fold, s in report.summary["folds"].items()}
-        pooled = [number(report.summary["nested"]), *([number(report.auc)] if cut else [])]
+        pooled = [number(report.summary["nested"]), *([number(report.auc)] if area else [])]
         each = [number(folds.get(fold), 4) for fold in run.folds]
         rows.insert(0, [BLEND, *pooled, *_spread(list(folds.values())), None, *each, None])
         shown[BLEND] = list(folds.values())
@@ -54,9 +54,9 @@ def body(facts: Facts, pictures: Pictures) -> str:
     return table(head, rows, caption) + group(picture, f"<div>{notes}</div>" if notes else "")
 
 
-def _row(facts: Facts, name: str, scores: Scores, cut: bool) -> list[Cell]:
+def _row(facts: Facts, name: str, scores: Scores, area: bool) -> list[Cell]:
     shelf, weights = facts.run.shelf(name), facts.report.weights if facts.report else {}
-    cells: list[Cell] = [number(scores.pooled), *([number(scores.auc)] if cut else [])]
+    cells: list[Cell] = [number(scores.pooled), *([number(scores.auc)] if area else [])]
     cells += [*_spread(list(scores.folds.values())), number(weights.get(name), 2)]
     cells += [
         number(scores.folds[fold], 4) if fold in scores.folds else (MARKS[shelf.state(fold)], None)
