@@ -77,6 +77,8 @@ def test_a_finished_fold_reads_back(shelf: Shelf) -> None:
     assert fold is not None and fold.score == {"score": 0.5}
     np.testing.assert_array_equal(fold.valid, P)
     np.testing.assert_array_equal(fold.test, P + 1)
+    part = shelf.read(0, test=False)
+    assert part is not None and part.test.shape == (0, P.shape[1]) and np.array_equal(part.valid, P)
     names = {p.name for p in (shelf.folder / "fold0").iterdir()}
     assert names == {"valid.npy", "test.npy", "score.json", "sums.json"}  # the state of the fit is gone
     assert '"seed": 1' in (shelf.folder / "spec.json").read_text()

@@ -143,7 +143,7 @@ def test_tables_sort_by_a_click(browser: Any, reports: dict[str, Path]) -> None:
     assert seen.page.locator("#scores [aria-sort]").count() == 1
     seen.page.keyboard.press("Tab")  # by keyboard too
     seen.page.keyboard.press("Enter")
-    assert seen.page.locator("#scores [aria-sort]").inner_text().strip().startswith("fold 0")
+    assert seen.page.locator("#scores [aria-sort]").inner_text().strip().startswith("sd")
     seen.page.close()
 
 

@@ -8,7 +8,7 @@ from kit.blending import BlendReport
 from kit.ensemble.threshold import told
 from kit.report.facts import DRAWN, Facts
 from kit.report.html import Cell, group, number, paragraph, shortened, table
-from kit.report.pictures import Pictures
+from kit.report.pictures import Pictures, listing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
         "blend-weights", "Weight of each member in the blend",
         "Weights learnt on all rows (bars)" + (" and without each fold (dots): dots far apart mean that the rows do "
         "not settle the weight." if nested else ".") + rest,
-        lambda axes: _paint(axes, drawn, nested, pictures), (4.4, 0.9 + 0.36 * max(len(drawn), 2)),
+        lambda axes: _paint(axes, drawn, nested, pictures), listing(len(drawn)),
     )  # fmt: skip
     said = "".join(paragraph(line) for line in lines(facts, report))
     return (

@@ -9,7 +9,7 @@ from kit.intervals import Interval
 from kit.report.drift import FEWEST, SAMPLE, Drift, compare
 from kit.report.facts import Facts
 from kit.report.html import Cell, number, paragraph, shortened, table
-from kit.report.pictures import Pictures
+from kit.report.pictures import Pictures, listing
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
     figure = pictures.draw(
         "drift-psi", "Population stability index of each figure",
         "Population stability index of train against test. Up to 0.1 counts as stable, from 0.25 as a shift (lines).",
-        lambda axes: _paint(axes, columns[:MOST]), (4.4, 0.9 + 0.3 * max(min(len(columns), MOST), 2)),
+        lambda axes: _paint(axes, columns[:MOST]), listing(min(len(columns), MOST)),
     )  # fmt: skip
     rows: list[list[Cell]] = [
         [shortened(name, 60), number(psi, 4), number(ks, 4), (f"{p:.2g}", p), _plain(in_train), _plain(in_test)]

@@ -9,7 +9,7 @@ from kit.report.facts import BLEND, DRAWN, Facts
 from kit.report.html import Cell, group, number, paragraph, table
 from kit.report.judged import Scores, area_tells, cuts
 from kit.report.leaderboard import MARKS, duration
-from kit.report.pictures import Pictures
+from kit.report.pictures import Pictures, listing
 from kit.report.progress import last_line
 
 if TYPE_CHECKING:
@@ -24,15 +24,16 @@ def body(facts: Facts, pictures: Pictures) -> str:
     """
     run, task, report = facts.run, facts.task, facts.report
     cut, area = cuts(run), area_tells(run)
-    head = ["member", "out-of-fold", *(["ROC AUC"] if area else []), "mean", "sd", "weight"]
+    head = ["member", "out-of-fold", "mean", "weight", "sd", *(["ROC AUC"] if area else [])]
     head += [*(f"fold {fold}" for fold in run.folds), "time"]
     rows = [_row(facts, name, facts.scores[name], area) for name in facts.standing]
     shown: dict[str, list[float]] = {}
     if report and report.summary:
         folds = {int(fold): np.nan if s is None else s for fold, s in report.summary["folds"].items()}
-        pooled = [number(report.summary["nested"]), *([number(report.auc)] if area else [])]
+        mean, sd = _spread(list(folds.values()))
         each = [number(folds.get(fold), 4) for fold in run.folds]
-        rows.insert(0, [BLEND, *pooled, *_spread(list(folds.values())), None, *each, None])
+        auc = [number(report.auc)] if area else []
+        rows.insert(0, [BLEND, number(report.summary["nested"]), mean, None, sd, *auc, *each, None])
         shown[BLEND] = list(folds.values())
     better = "higher" if task.metric.greater_is_better else "lower"
     caption = (
@@ -49,15 +50,16 @@ def body(facts: Facts, pictures: Pictures) -> str:
             "A dot is a fold, the bar their mean. Members are judged on the same folds, so compare dot with dot."
             + rest,
             lambda axes: _paint(axes, shown, task.metric.name, pictures),
-            (4.4, 0.9 + 0.36 * max(len(shown), 2)),
+            listing(len(shown)),
         )
     return table(head, rows, caption) + group(picture, f"<div>{notes}</div>" if notes else "")
 
 
 def _row(facts: Facts, name: str, scores: Scores, area: bool) -> list[Cell]:
     shelf, weights = facts.run.shelf(name), facts.report.weights if facts.report else {}
-    cells: list[Cell] = [number(scores.pooled), *([number(scores.auc)] if area else [])]
-    cells += [*_spread(list(scores.folds.values())), number(weights.get(name), 2)]
+    mean, sd = _spread(list(scores.folds.values()))
+    cells: list[Cell] = [number(scores.pooled), mean, number(weights.get(name), 2), sd]
+    cells += [number(scores.auc)] if area else []
     cells += [
         number(scores.folds[fold], 4) if fold in scores.folds else (MARKS[shelf.state(fold)], None)
         for fold in facts.run.folds

@@ -78,7 +78,8 @@ code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 footer{padding-bottom:2rem}
 @media (max-width:34rem){section{padding:.9rem .8rem;border-radius:8px}dl:not(.cards){grid-template-columns:1fr;gap:0}
 dl:not(.cards) dd{margin-bottom:.4rem}.cards{grid-template-columns:1fr 1fr}h1{font-size:1.35rem}}
-@media (max-width:34rem){.whole{max-height:none}tbody th{white-space:normal;overflow-wrap:anywhere;max-width:9rem}
+@media (max-width:34rem){.whole{max-height:none}
+tbody th{white-space:normal;overflow-wrap:break-word;min-width:7rem;max-width:9rem}
 .stack tbody th{max-width:none;position:static}}
 @media (max-width:34rem){.stack,.stack tbody,.stack tr,.stack th,.stack td{display:block;white-space:normal;
 text-align:left;min-width:0;width:auto}.stack thead{display:none}.stack tbody tr+tr>*{border-top:0}

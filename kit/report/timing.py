@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from kit.report.facts import DRAWN, Facts
 from kit.report.html import Cell, number, paragraph, table
 from kit.report.leaderboard import duration
-from kit.report.pictures import Pictures
+from kit.report.pictures import Pictures, listing
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def body(facts: Facts, pictures: Pictures) -> str:
     figure = pictures.draw(
         "timing-members", "Time spent on each member",
         f"{duration(total)} in all, finished folds only; members fitted at the same time are added up.{rest}",
-        lambda axes: _paint(axes, drawn), (4.4, 1.2 + 0.34 * max(len(drawn), 2)),
+        lambda axes: _paint(axes, drawn), listing(len(drawn)),
     )  # fmt: skip
     rows: list[list[Cell]] = []
     for name in times:
