@@ -1,6 +1,5 @@
 """The ablation itself: blocks of fits, the race between them, and what comes of it."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 from kit.ablate.arms import Arm, arms_of, joined
+from kit.ablate.budget import Budget
 from kit.ablate.race import Race
 from kit.files import read_json, write_json
 from kit.gains import corrected_t, judged, ratio
 from kit.intervals import Difference
 from kit.run import Brief, Run
 from kit.spec import KitError, digest
-from kit.variants import Fit, Told, Variant, fit_all, insist, vary
+from kit.variants import Fit, Told, Variant, insist, vary
 
 Pass = Literal["on", "off"]
 GAIN = ("gain", "low", "high", "p")
@@ -90,8 +90,9 @@ def ablate(
     Args:
         switch: "on", or "off": from the set of all techniques that gained when they were switched on, or of `wanted`.
         wanted: names of techniques; all that are declared by default.
-        hours: no block begins that would probably end later than this from now; None: no limit. What is finished is
-            kept, and the next call goes on.
+        seeds: one where no seed changes the member.
+        hours: no fit begins that would probably end later than this from now; None: no limit. What is finished is
+            kept, a part of a block too, and the next call goes on.
         dropped: hears of an arm that stops, and why.
 
     Raises:
@@ -100,6 +101,7 @@ def ablate(
     chosen = run.chosen_folds(folds)
     if len(chosen) < 2:
         raise KitError(f"ablate needs 2 folds at least to tell a gain from chance; asked for {len(chosen)}")
+    seeds = seeds if run.recipe.members[member].chance else 1
     settings, arms = _arms(run, member, switch, wanted, chosen, seeds)
     tried = [arm for arm in arms if not arm.refused]
     base, *others = (
@@ -107,25 +109,27 @@ def ablate(
         for name, how in [("base", settings), *((arm.name, arm.settings) for arm in tried)]
     )
     state = _Arms({arm.name: variants for arm, variants in zip(tried, others, strict=True)})
-    shape, share, started = (len(chosen), seeds), ratio(run, chosen), time.monotonic()
+    shape, share = (len(chosen), seeds), ratio(run, chosen)
+    known = [cost["seconds"] for v in base for fold in chosen if "seconds" in (cost := v.cost(fold))]
+    budget = Budget(hours, on, float(np.median(known)) if known else 0.0)
     own = np.full(shape, np.nan)
     state.scores = {name: np.full(shape, np.nan) for name in state.variants}
     blocks = [(s, f) for s in range(seeds) for f in range(len(chosen))]
     for done, (seed, at) in enumerate(blocks):
-        spent = time.monotonic() - started
-        if hours is not None and done and spent * (done + 1) / done > hours * 3600:
-            break
         fits = [Fit(base[seed], chosen[at]), *(Fit(state.variants[n][seed], chosen[at]) for n in state.living())]
-        faults = fit_all(fits, on, told)
+        faults, whole = budget.fit(fits, told)
         insist({fit: fault for fit, fault in faults.items() if fit.variant is base[seed]})
         for name in state.living():
             if fault := faults.get(Fit(state.variants[name][seed], chosen[at])):
                 state.notes[name] = f"failed: {fault}"
                 dropped(name, state.notes[name])
         here = chosen[: at + 1]
-        own[: at + 1, seed] = judged(run, base[seed].predictions(here), here)[0]
-        for name in state.living():
-            state.scores[name][: at + 1, seed] = judged(run, state.variants[name][seed].predictions(here), here)[0]
+        sides = {"": (base[seed], own)} | {n: (state.variants[n][seed], state.scores[n]) for n in state.living()}
+        for variant, scores in sides.values():
+            if variant.kept(chosen[at]) is not None:  # what the time did not reach stays unknown
+                scores[: at + 1, seed] = judged(run, variant.predictions(here), here)[0]
+        if not whole:
+            break
         if done + 1 < len(blocks):
             gains = {name: _gain(run, switch, own, state.scores[name]) for name in state.living()}
             for name in race.hopeless(gains, share):

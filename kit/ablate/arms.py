@@ -55,10 +55,7 @@ def arms_of(run: Run, member: str, wanted: Sequence[str] = ()) -> list[Arm]:
 def declared(recipe: Recipe, member: str) -> dict[str, Technique]:
     """Technique → settings, without the member's name; the recipe's stand over those of the class."""
     found: dict[str, Technique] = {}
-    inner: Member = recipe.members[member]
-    while isinstance(deeper := getattr(inner, "member", None), Member):  # a member made of a member
-        inner = deeper
-    for cls in reversed(type(inner).__mro__):
+    for cls in reversed(type(_inner(recipe, member)).__mro__):
         found |= TECHNIQUES.get(cls.__name__, {})
     for name, technique in recipe.techniques.items():
         ways = technique if isinstance(technique, dict) else {"": technique}
@@ -66,6 +63,14 @@ def declared(recipe: Recipe, member: str) -> dict[str, Technique]:
         if heads <= {member}:
             found[name] = technique
     return found
+
+
+def _inner(recipe: Recipe, member: str) -> Member:
+    """The member, or of one that is made of a member the innermost: what is fitted in stages or has techniques."""
+    inner: Member = recipe.members[member]
+    while isinstance(deeper := getattr(inner, "member", None), Member):
+        inner = deeper
+    return inner
 
 
 def _fits(arm: Arm, name: str) -> bool:
@@ -78,8 +83,8 @@ def _ways(run: Run, member: str, name: str, technique: Technique) -> list[Arm]:
 
 
 def _spelled(recipe: Recipe, member: str, name: str, text: str) -> Arm:
-    epochs = sum(stage.epochs for stage in getattr(recipe.members[member], "stages", ()))
-    counted = any(stage.steps for stage in getattr(recipe.members[member], "stages", ()))
+    stages = getattr(_inner(recipe, member), "stages", ())
+    epochs, counted = sum(stage.epochs for stage in stages), any(stage.steps for stage in stages)
     refused = ""
     if ("{half}" in text or "{more}" in text) and (counted or not epochs):
         refused = "it is timed in epochs, and this member counts steps" if counted else "this member has no epochs"
@@ -99,7 +104,7 @@ def _tried(run: Run, member: str, arm: Arm) -> Arm:
     if other.run.recipe == run.recipe:
         return replace(arm, refused="it changes nothing: the base has it already")
     kind = run.table.task.kind
-    for stage in getattr(other.run.recipe.members[member], "stages", ()):
+    for stage in getattr(_inner(other.run.recipe, member), "stages", ()):
         if stage.loss is not None and kind not in stage.loss.kinds:
             return replace(arm, refused=f"the loss {type(stage.loss).__name__} is not for a {kind} task")
     return arm

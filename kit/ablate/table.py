@@ -31,19 +31,19 @@ def markdown(result: Ablation, run: Run, command: str) -> str:
     away = [row for row in result.rows if not row.fits]
     blocks = int((~np.isnan(result.scores)).sum())
     folds, seeds = result.scores.shape
-    spread = float(np.nanstd(result.scores, ddof=1)) if blocks > 1 else float("nan")
+    seedless = "" if run.recipe.members[result.member].chance else " (no seed changes it)"
     fits = blocks + sum(row.fits for row in fitted)
     lines = [
         f"# Ablation of `{result.member}` on {run.table.task.name}", "", "```", command, "```", "",
         f"{_how(result)} Judged by {metric.name} on {len(run.plan):,} rows, {folds} folds × {seeds} "
-        + ("seed" if seeds == 1 else "seeds")
+        + ("seed" if seeds == 1 else "seeds") + seedless
         + ("" if blocks == folds * seeds else f", of which the time reached {blocks} of {folds * seeds} fits an arm")
-        + f". The base scores {np.nanmean(result.scores):.5f} ± {spread:.5f} (mean and "
+        + f". The base scores {_base(result)} (mean and "
         f"standard deviation of {blocks} fits). All {fits} fits took {duration(result.seconds)}.", "",
         "| " + " | ".join((TITLES[0], "settings", *TITLES[1:])) + " |", "|" + "---|" * (len(TITLES) + 1),
     ]  # fmt: skip
     for row in fitted:
-        stopped = " (stopped early)" if row.note else ""
+        stopped = " (stopped early)" if _stopped(row) else ""
         lines.append(f"| {row.arm.name}{stopped} | {_code(row)} | " + " | ".join(_cells(row)) + " |")
     if away:
         lines += ["", "Not tried:", "", *(f"- {row.arm.name}, {_code(row)}: {row.note}" for row in away)]
@@ -57,11 +57,17 @@ def markdown(result: Ablation, run: Run, command: str) -> str:
     return "\n".join([*lines, "", _legend(result) + memory, ""])
 
 
+def _base(result: Ablation) -> str:
+    known = result.scores[~np.isnan(result.scores)]
+    spread = f" ± {known.std(ddof=1):.5f}" if len(known) > 1 else ""
+    return f"{known.mean():.5f}{spread}" if len(known) else "nothing yet"
+
+
 def _title(result: Ablation, run: Run) -> str:
     blocks = int((~np.isnan(result.scores)).sum())
-    whole = result.scores.size
+    whole, task = result.scores.size, run.table.task
     return (
-        f"{run.table.task.name} · {result.member} · {run.table.task.metric.name} · base {np.nanmean(result.scores):.5f}"
+        f"{task.name} · {result.member} · {task.metric.name} · base {_base(result)}"
         f" · {blocks} of {whole} fits an arm · {duration(result.seconds)}"
     )
 
@@ -79,8 +85,13 @@ def _legend(result: Ablation) -> str:
         "Interval and p: t-test with the variance corrected for shared train rows (Nadeau & Bengio 2003); of as many "
         "techniques as stand here, one in twenty that does nothing will show p < 0.05. Time and memory are of a fit "
         "(memory: the most that it held beyond what its process held before), as ratios to the fit without the "
-        "technique, medians over fits. An arm stops early once it is below the base with 95 % confidence."
+        "technique, medians over fits. An arm stops early once it is below the base with 95 % confidence, all looks at "
+        "it taken together; its interval is marked * and leans downwards, for it was stopped because it looked bad."
     )
+
+
+def _stopped(row: Row) -> bool:
+    return row.fits > 0 and row.note.startswith("stopped")
 
 
 def _cells(row: Row) -> list[str]:
@@ -88,7 +99,13 @@ def _cells(row: Row) -> list[str]:
         return ["·"] * (len(TITLES) - 1)
     low, high = (f"{v:+.5f}" if np.isfinite(v) else "?" for v in (row.gain.low, row.gain.high))
     ratios = ["·" if v is None else f"{v:.2f}" for v in (row.seconds, row.mib)]
-    return [f"{row.gain.value:+.5f}", f"{low} to {high}", f"{row.gain.p:.3f}", str(row.fits), *ratios]
+    return [
+        f"{row.gain.value:+.5f}",
+        f"{low} to {high}{' *' * _stopped(row)}",
+        f"{row.gain.p:.3f}",
+        str(row.fits),
+        *ratios,
+    ]
 
 
 def _code(row: Row) -> str:
