@@ -57,7 +57,7 @@ def test_one_trial_alone_prunes_no_other() -> None:
     for far, pruned in ((1, False), (4, False), (5, True)):
         study = optuna.create_study(direction="maximize")
         study.add_trials([ended({3: 0.95} if number < far else {}) for number in range(5)])
-        assert rule.prune(study, worse) is pruned
+        assert rule.prune(study, worse) == pruned
 
 
 def test_wilcoxons_test_needs_folds_and_then_prunes(bench: Bench, tmp_path: Path, fits: Path) -> None:

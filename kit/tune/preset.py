@@ -47,9 +47,11 @@ def keep(root: Path, member: str, facts: dict[str, Any], metric: Metric) -> tupl
 
 def chosen_by_score(root: Path) -> set[str]:
     """Digests of the members (`Member.identity`) that searches have chosen by their score on these rows."""
-    path = root / FILE
-    entries = read_json(path).values() if path.exists() else ()
-    return {facts["made"] for facts in entries if facts.get("made")}
+    try:
+        entries = read_json(root / FILE)
+    except (OSError, ValueError):
+        return set()
+    return {facts["made"] for facts in entries.values() if facts.get("made")}
 
 
 def tuned_settings(root: Path, recipe: Recipe) -> list[str]:

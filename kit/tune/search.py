@@ -99,7 +99,7 @@ def tune(
         _insist(found)
         return found
     found, told = _kept(run, found)
-    if found.own is not None and not found.best["own"]:
+    if found.own and found.best and not found.best["own"]:
         settings, again, held = found.best["settings"], None, None
         if tuning.rescore:
             say(f"scoring trial {found.best['number']} and the recipe's own settings again on other folds")
