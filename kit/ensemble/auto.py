@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,8 @@ class Auto(Blend):
     itself is judged by a nested score, it chooses within each fold's own train rows, so its score is honest about the
     choosing too.
     """
+
+    compact: ClassVar[bool] = True
 
     choices: tuple[Blend, ...] = Field(
         (
@@ -127,7 +129,7 @@ class Auto(Blend):
                 apart = None if np.isnan(apart.low) else apart
             trials.append(Trial(name, scores[i] if i in known else None, apart, refused.get(i, "")))
         reason = _reason(metric.name, names, scores, errors, best, chosen, self.within)
-        return Chosen(self.choices[chosen].learn(judged), names[chosen], reason, tuple(trials))
+        return Chosen(self.choices[chosen].learn_inside(judged), names[chosen], reason, tuple(trials))
 
     def _pointless(self, blend: Blend, judged: Judged) -> str:
         """Why a choice need not be tried, because another one comes to the same."""
@@ -195,7 +197,7 @@ class Chosen(Around):
     thresholds: tuple[float, ...] = ()
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        return self.blended.join(predictions, columns)
+        return self.blended.join_inside(predictions, columns)
 
     def story(self) -> dict[str, Any]:
         return {"choice": self.choice, "reason": self.reason, "choices": [trial.facts() for trial in self.trials]}

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -62,6 +62,10 @@ class Blended(ABC):
         """
         return self.join(checked(predictions, self.members, self.compact), columns)
 
+    def join_inside(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
+        """`join` for a blend around this one, whose predictions may be more compact than this one takes."""
+        return self.join(sized(predictions, self.compact), columns)
+
     def for_test(self) -> "Blended":
         """The blend that joins the test set: this one, but where that set is known to differ (PriorShift)."""
         return self
@@ -87,6 +91,7 @@ class Around(Blended):
         blended: the blend within.
     """
 
+    compact: ClassVar[bool] = True
     blended: Blended
 
     @property
@@ -210,6 +215,10 @@ class Blend(Spec):
             raise KitError(f"blend: {len(y)} rows of labels, but predictions of {predictions.shape[1]} rows")
         return self.learn(Judged(predictions, y, metric, names, plan, columns, groups, goal))
 
+    def learn_inside(self, judged: Judged) -> Blended:
+        """`learn` for a blend around this one, whose predictions may be more compact than this one takes."""
+        return self.learn(replace(judged, predictions=sized(judged.predictions, self.compact)))
+
     @abstractmethod
     def learn(self, judged: Judged) -> Blended:
         """Learns; what `fit` checked need not be checked again."""
@@ -234,9 +243,7 @@ def checked(predictions: np.ndarray, names: Sequence[str], compact: bool = False
 
     They are float64; with `compact` float32 and what is memory-mapped stay as they are.
     """
-    array = np.asarray(predictions)
-    if array.dtype != np.float64 and not (compact and array.dtype == np.float32):
-        array = array.astype(np.float64)
+    array = sized(np.asarray(predictions), compact)
     if array.ndim != 3 or 0 in array.shape:
         raise KitError(f"blend: predictions have shape {array.shape}, not (members, rows, outputs), at least 1 of each")
     if len(names) != len(array):
@@ -250,6 +257,11 @@ def checked(predictions: np.ndarray, names: Sequence[str], compact: bool = False
                 "blend only rows that every member has judged"
             )
     return array
+
+
+def sized(array: np.ndarray, compact: bool) -> np.ndarray:
+    """The array as float64; float32, and what is memory-mapped, stays where `compact`."""
+    return array if array.dtype == np.float64 or (compact and array.dtype == np.float32) else array.astype(np.float64)
 
 
 def weighted(predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:

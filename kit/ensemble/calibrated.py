@@ -1,7 +1,7 @@
 """Calibrated: a blend whose probabilities are calibrated on predictions of rows that it has not learnt from."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,8 @@ class Calibrated(Blend):
     on the others), because a blend is surer of rows that it learnt from than of fresh ones. The blend that the curve
     is then laid on is learnt on all rows. A target whose labels are all equal is left as it is.
     """
+
+    compact: ClassVar[bool] = True
 
     blend: Blend = Field(Greedy(), description="gives the probabilities")
     method: Calibration = Field(Temperature(), description="the form of the curve")
@@ -60,7 +62,7 @@ class Calibrated(Blend):
             truth = (y == np.arange(p.shape[1])).astype(float) if kind == "classes" else y
             pairs = zip(p.T, truth.T, strict=True)
             curves = [self.method.fit(a, b) if 0 < b.mean() < 1 else None for a, b in pairs]
-        return CalibratedBlend(self.blend.learn(judged), method, kind == "classes", tuple(curves))
+        return CalibratedBlend(self.blend.learn_inside(judged), method, kind == "classes", tuple(curves))
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class CalibratedBlend(Around):
     thresholds: tuple[float, ...] = ()
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        p = self.blended.join(predictions, columns).clip(0, 1)
+        p = self.blended.join_inside(predictions, columns).clip(0, 1)
         method = choices(Calibration)[self.method]()  # type: ignore[type-abstract]
         assert isinstance(method, Calibration)
         if self.classes and method.classes:

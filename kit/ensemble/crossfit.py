@@ -35,7 +35,7 @@ def cross_fitted(blend: Blend, judged: Judged, whose: str) -> np.ndarray:
     for fold in numbers:
         here = plan == fold
         inside = None if judged.columns is None else judged.columns[here]
-        joined[here] = blend.learn(part(judged, ~here)).join(judged.predictions[:, here], inside)
+        joined[here] = blend.learn_inside(part(judged, ~here)).join_inside(judged.predictions[:, here], inside)
     return joined
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kit.ensemble.base import Blend, checked, scaled_ranks
+from kit.ensemble.base import Blend, checked, scaled_ranks, weighted
 from kit.ensemble.nested import FEWER, MANY, ROUNDS, NestedScore, nested
 from kit.ensemble.threshold import decide_folds
 from kit.intervals import Difference, difference, resampled
@@ -67,15 +67,15 @@ def diversity(
     Arguments are those of `nested`.
     """
     names = tuple(names) or tuple(str(i) for i in range(len(predictions)))
-    predictions = checked(predictions, names)
-    errors = predictions - _targets(y, predictions.shape[2])
-    mean = predictions.mean(axis=0)
+    predictions = checked(predictions, names, compact=True)
+    targets = _targets(y, predictions.shape[2])
+    mean = weighted(predictions, np.full(len(names), 1 / len(names)))
     return Diversity(
         names,
-        tuple(tuple(row) for row in _correlation(errors).tolist()),
+        tuple(tuple(row) for row in _correlation(predictions, targets).tolist()),
         dict(left_out(blend, predictions, y, plan, metric, names, columns, None, groups, ordered)),
-        float((errors**2).mean()),
-        float(((predictions - mean) ** 2).mean()),
+        float(np.mean([((p - targets) ** 2).mean() for p in predictions])),
+        float(np.mean([((p - mean) ** 2).mean() for p in predictions])),
     )
 
 
@@ -84,13 +84,14 @@ def _targets(y: np.ndarray, outputs: int) -> np.ndarray:
     return (y == np.arange(outputs)).astype(float) if y.shape[1] == 1 < outputs else y
 
 
-def _correlation(errors: np.ndarray) -> np.ndarray:
-    """Spearman's of errors (members, n, outputs), a mean over columns; 0 with a member whose errors are all equal."""
-    members, _, outputs = errors.shape
+def _correlation(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Spearman's of the errors, a mean over columns; 0 with a member whose errors are all equal."""
+    members, _, outputs = predictions.shape
     total = np.zeros((members, members))
     for j in range(outputs):
-        ranks = scaled_ranks(errors[:, :, j : j + 1])[:, :, 0] - 0.5
-        size = np.sqrt((ranks**2).sum(axis=1))
+        errors = (p[:, j : j + 1] - targets[:, j : j + 1] for p in predictions)  # one by one: a bank may be large
+        ranks = np.stack([scaled_ranks(error)[:, 0] - 0.5 for error in errors])
+        size = np.sqrt(np.einsum("ij,ij->i", ranks, ranks))
         total += (ranks @ ranks.T) / np.maximum(np.outer(size, size), 1e-300)
     total /= outputs
     np.fill_diagonal(total, 1.0)

@@ -1,5 +1,7 @@
 """The geometric mean: one member that is sure counts more than in the plain mean."""
 
+from typing import ClassVar
+
 from kit.ensemble.base import Blend, Blended, Judged
 from kit.ensemble.power import pooled
 
@@ -10,6 +12,8 @@ class Geometric(Blend):
     Probabilities are made to sum to 1 again: of labels it is the geometric mean of the odds, either way the mean of
     logits (a logarithmic opinion pool, Genest & Zidek, "Combining probability distributions", 1986).
     """
+
+    compact: ClassVar[bool] = True
 
     @property
     def folds_needed(self) -> int:

@@ -1,7 +1,7 @@
 """Layers: blends of blends. Each layer learns from out-of-fold predictions of the one below, so that no label leaks."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ class Layers(Blend):
 
     One fit learns every first blend folds + 1 times, a nested score about folds² times.
     """
+
+    compact: ClassVar[bool] = True
 
     first: tuple[Blend, ...] = Field(
         (Stack(), Greedy()), min_length=1, description="blends of the members, or of the layer below"
@@ -56,8 +58,8 @@ class Layers(Blend):
 
     def learn(self, judged: Judged) -> Blended:
         unseen = np.stack([cross_fitted(blend, judged, "Layers") for blend in self.first])
-        last = self.last.learn(replace(judged, predictions=unseen, names=numbered(self.first)))
-        return Layered(tuple(blend.learn(judged) for blend in self.first), last)
+        last = self.last.learn_inside(replace(judged, predictions=unseen, names=numbered(self.first)))
+        return Layered(tuple(blend.learn_inside(judged) for blend in self.first), last)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Layered(Blended):
         last: joins what these say.
         thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
     """
+
+    compact: ClassVar[bool] = True
 
     first: tuple[Blended, ...]
     last: Blended
@@ -89,7 +93,9 @@ class Layered(Blended):
         return self.last.story()
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        return self.last.join(np.stack([blend.join(predictions, columns) for blend in self.first]), columns)
+        return self.last.join_inside(
+            np.stack([blend.join_inside(predictions, columns) for blend in self.first]), columns
+        )
 
     def facts(self) -> dict[str, Any]:
         first, last = [named(blend) for blend in self.first], named(self.last)

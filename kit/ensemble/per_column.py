@@ -1,7 +1,7 @@
 """Weights per column: which member is trusted may differ from target to target."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ class PerColumn(Blend):
     many times more numbers, so rare labels overfit sooner: its nested score tells. A column that the metric cannot
     judge, because its labels are all equal, stays the members' mean.
     """
+
+    compact: ClassVar[bool] = True
 
     blend: Blend = Field(Greedy(), description="what is fitted to each column")
 
@@ -48,7 +50,9 @@ class PerColumn(Blend):
         if len(dumb) == outputs:
             dumb = []  # the blend itself says what is wrong
         equal = Weighted("Mean", judged.names, (1 / len(judged.names),) * len(judged.names))
-        return ByColumn(tuple(equal if j in dumb else self.blend.learn(column(judged, j)) for j in range(outputs)))
+        return ByColumn(
+            tuple(equal if j in dumb else self.blend.learn_inside(column(judged, j)) for j in range(outputs))
+        )
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class ByColumn(Blended):
         parts: one a column.
         thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
     """
+
+    compact: ClassVar[bool] = True
 
     parts: tuple[Blended, ...]
     thresholds: tuple[float, ...] = ()
@@ -77,7 +83,7 @@ class ByColumn(Blended):
                 f"blend: predictions have {predictions.shape[2]} columns, but weights were learnt for {len(self.parts)}"
             )
         cut = (predictions[:, :, j : j + 1] for j in range(len(self.parts)))
-        return np.hstack([part.join(p, columns) for part, p in zip(self.parts, cut, strict=True)])
+        return np.hstack([part.join_inside(p, columns) for part, p in zip(self.parts, cut, strict=True)])
 
     def facts(self) -> dict[str, Any]:
         return {"columns": [named(part) for part in self.parts], "thresholds": list(self.thresholds)}

@@ -1,12 +1,14 @@
 """Power means: between and beyond the arithmetic mean, the geometric one and the greatest of the members."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import reduce
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from kit.ensemble.base import Blend, Blended, Judged
 from kit.ensemble.stack import kind_of
@@ -22,6 +24,8 @@ class Power(Blend):
     listens to the member that says most. Probabilities are made to sum to 1 again, over yes and no of each label or
     over the classes (Cooke, "Experts in Uncertainty", 1991, chapter 11, calls it normalised). Reads no labels.
     """
+
+    compact: ClassVar[bool] = True
 
     exponent: float = Field(3.0, ge=-20, le=20, description="1: the mean; 0: the geometric mean; -1: the harmonic mean")
 
@@ -66,6 +70,7 @@ class Pooled(Blended):
             count as this much. 0 elsewhere: what is below 0 counts as 0.
     """
 
+    compact: ClassVar[bool] = True
     method: str
     members: tuple[str, ...]
     kind: str
@@ -78,21 +83,21 @@ class Pooled(Blended):
         return dict.fromkeys(self.members, 1 / len(self.members))
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        p = predictions.astype(np.float64)
         if self.kind == "values":
             with np.errstate(divide="ignore"):  # the logarithm of a 0, whose power is 0 again
-                return np.asarray(np.exp(self._mean(np.log(p.clip(min=self.lowest)))))
-        p = p.clip(SUREST, 1 - SUREST)
+                return np.exp(self._mean(predictions, lambda p: np.log(p.clip(min=self.lowest))))
+        yes = self._mean(predictions, lambda p: np.log(p.clip(SUREST, 1 - SUREST)))
         if self.kind == "classes":
-            return np.asarray(softmax(self._mean(np.log(p)), axis=-1))
-        yes, no = self._mean(np.log(p)), self._mean(np.log1p(-p))
+            return np.asarray(softmax(yes, axis=-1))
+        no = self._mean(predictions, lambda p: np.log1p(-p.clip(SUREST, 1 - SUREST)))
         return np.asarray(0.5 * (1 + np.tanh((yes - no) / 2)))  # yes / (yes + no)
 
-    def _mean(self, logs: np.ndarray) -> np.ndarray:
-        """The logarithm of the mean, from logarithms (members, n, outputs)."""
-        if abs(self.exponent) < 1e-9:
-            return np.asarray(logs.mean(axis=0))
-        return np.asarray((logsumexp(self.exponent * logs, axis=0) - np.log(len(logs))) / self.exponent)
+    def _mean(self, predictions: np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The logarithm of the mean, from what is logarithmic of predictions (members, n, outputs), one by one."""
+        plain = abs(self.exponent) < 1e-9
+        each = (log(p.astype(np.float64)) * (1 if plain else self.exponent) for p in predictions)
+        total = reduce(np.add if plain else np.logaddexp, each)
+        return np.asarray(total / len(predictions) if plain else (total - np.log(len(predictions))) / self.exponent)
 
     def facts(self) -> dict[str, Any]:
         return {

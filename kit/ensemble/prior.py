@@ -1,7 +1,7 @@
 """Prior shift: probabilities brought to the share of yeses, or of classes, that the test set has."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,8 @@ class PriorShift(Blend):
     is about what was learnt, so a nested score below that of `blend` alone is what the estimate costs where nothing
     has shifted; far below, the blend is not calibrated. The correction keeps the order within a column of labels.
     """
+
+    compact: ClassVar[bool] = True
 
     blend: Blend = Field(Greedy(), description="gives the probabilities")
     test_share: tuple[float, ...] | None = Field(
@@ -69,8 +71,8 @@ class PriorShift(Blend):
                 )
             if kind == "classes" and abs(sum(share) - 1) > 1e-6:
                 raise KitError(f"PriorShift: the shares of the classes sum to {sum(share):g}, not to 1")
-        inner = self.blend.learn(judged)
-        said = inner.join(judged.predictions, judged.columns)
+        inner = self.blend.learn_inside(judged)
+        said = inner.join_inside(judged.predictions, judged.columns)
         if said.min() < 0 or said.max() > 1:
             found = f"{type(self.blend).__name__} gives {said.min():g} to {said.max():g}"
             raise KitError(f"PriorShift corrects probabilities, but {found}")
@@ -101,7 +103,7 @@ class PriorShifted(Around):
         return replace(self, shifts=self.test_share is not None)
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        p, known = self.blended.join(predictions, columns), np.array(self.known)
+        p, known = self.blended.join_inside(predictions, columns), np.array(self.known)
         if self.test_share is None:
             share = estimated_share(p, known, self.classes)
         elif self.shifts:
