@@ -50,7 +50,8 @@ def compare(
     for name, test in ((f"a less b, {len(found.folds)} folds × {count} seed{'s' * (count > 1)}, corrected t", found.t),
                        ("a less b, all rows together, paired bootstrap", found.rows)):  # fmt: skip
         sides = f"95 % from {test.low:+.5f} to {test.high:+.5f}, p = {test.p:.3g}"
-        console.print(f"{name}: {test.value:+.5f} ({sides}); positive: a is better", highlight=False, soft_wrap=True)
+        known = f"{test.value:+.5f} ({sides if np.isfinite(test.low) else 'no interval'}); positive: a is better"
+        console.print(f"{name}: {known if np.isfinite(test.value) else 'unknown'}", highlight=False, soft_wrap=True)
     console.print(found.verdict, highlight=False, soft_wrap=True)
     if found.note:
         console.print(found.note, highlight=False, soft_wrap=True)
