@@ -94,6 +94,7 @@ class Chance(Recipe):
     blend: Blend = Mean()
 
 
+@pytest.mark.slow
 def test_luck_with_rows_shows_on_rows_held_out_alone(tmp_path: Path) -> None:
     """Columns chosen by the very rows that judge them again on other folds: their gain is there again, and is none."""
     found = []
