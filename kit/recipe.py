@@ -15,6 +15,7 @@ from kit.ensemble import Blend, Greedy
 from kit.folds import Folds, KFold
 from kit.medals import Medals
 from kit.member import Member
+from kit.members.wrap import reseeding
 from kit.spec import KitError, Spec, nearest
 from kit.table import CSV, Form, Table, read_table
 
@@ -79,7 +80,8 @@ class Recipe(Spec):
         presets = {**further, **self.presets}
         if preset is not None and preset not in presets:
             raise KitError(f"'{self.task.name}' has no preset '{preset}'" + nearest(preset, list(presets)))
-        seeds = [] if seed is None else [f"{name}.seed={seed}" for name in self.members]
+        told = {} if seed is None else {name: (member, seed - member.seed) for name, member in self.members.items()}
+        seeds = [text for name, (member, by) in told.items() for text in reseeding(name, member, by)]
         return [*(presets[preset] if preset else ()), *settings, *seeds]
 
     def load(self, folder: Path, cache: Path | None = None) -> Table:

@@ -71,7 +71,7 @@ def lines(facts: Facts, report: BlendReport) -> list[str]:
         named = ", ".join(f"{blend} (fold {fold})" for fold, blend in taken.items())
         said.append(f"Taken where a fold was left out: {named}.")
     if any(interval(summary.get(name)) for name in ("interval", "gain_interval")):
-        said.append("In brackets: 95 % intervals, by bootstrap over rows.")
+        said.append("In brackets: 95 % intervals, by bootstrap over rows, or whole groups of them.")
     return said
 
 

@@ -38,7 +38,8 @@ def body(facts: Facts) -> str:
     later = paragraph(f"{what} takes longer than a run should end with: make report computes it.") if waiting else ""
     caption = (
         f"By how much the nested score of {type(blend).__name__} is better with a member than without it, with 95 % "
-        "intervals by bootstrap over rows. What adds nothing may be left out; of two that are alike neither adds much."
+        "intervals by bootstrap over rows, or whole groups of them. What adds nothing may be left out; of two that are "
+        "alike neither adds much."
     )
     return (table(["member", "adds", "interval", "p"], rows, caption) if rows else "") + later
 

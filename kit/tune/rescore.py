@@ -12,6 +12,7 @@ import numpy as np
 
 from kit.cv import fit_missing, todo
 from kit.intervals import Difference, difference, resampled
+from kit.members.wrap import reseeding
 from kit.run import Brief, Run
 from kit.spec import KitError
 from kit.tune.judging import said, scores
@@ -72,7 +73,7 @@ def rescore(
     for number in range(1, rounds + 1):
         if over():
             break
-        elsewhere = [f"{member}.seed={run.recipe.members[member].seed + number * APART}"]
+        elsewhere = reseeding(member, run.recipe.members[member], number * APART)
         if drawn:
             elsewhere.append(f"folds.seed={getattr(run.recipe.folds, 'seed') + number * APART}")  # noqa: B009
         arms = [fitted(run, brief, member, [*arm, *elsewhere], folds, on) for arm in (settings, [])]

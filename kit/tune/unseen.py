@@ -59,4 +59,6 @@ def unseen(
         said.append(p)
     at, y = metric.at(0.5) if cut else metric, y[run.held]
     winner, own = said
-    return Unseen(len(y), float(at(y, winner)), float(at(y, own)), paired(at, y, winner, own))
+    return Unseen(
+        len(y), float(at(y, winner)), float(at(y, own)), paired(at, y, winner, own, groups=run.clusters_of(run.held))
+    )
