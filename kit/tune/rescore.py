@@ -81,7 +81,7 @@ def rescore(
         values.append([scores(arm, member, folds)[1] for arm in arms])
         cut = metric.threshold is not None and winner.shape[1] == run.table.y.shape[1]
         judged = metric.at(0.5) if cut else metric
-        drawings.append(resampled(judged, run.table.y[rows], [winner, own], resamples, 0, None))
+        drawings.append(resampled(judged, run.table.y[rows], [winner, own], resamples, 0, run.clusters_of(rows)))
     if not values:
         return None
     means = np.mean(values, axis=0)
