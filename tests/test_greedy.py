@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,7 +207,7 @@ def test_hill_climbing_finds_the_planted_negative_weight() -> None:
     planted = {"double": -1, "noise": 0, "single": 2}
     fitted = HillClimb(lowest=-1, grid=0.25).fit(p, y, rmse, names)
     assert fitted.weights == pytest.approx(planted) and rmse(y, fitted.apply(p)) < 1e-12
-    smaller_steps = HillClimb(again=True).fit(p, y, rmse, names)
+    smaller_steps = HillClimb(again=True, grid=0.01).fit(p, y, rmse, names)
     assert smaller_steps.weights == pytest.approx(planted, abs=0.02)
     greedy = Greedy().fit(p, y, rmse, names)
     assert greedy.weights["double"] == 0 and rmse(y, greedy.apply(p)) > 0.5
@@ -221,11 +222,11 @@ def test_hill_climbing_keeps_probabilities_where_the_metric_needs_them(tmp_path:
     p = np.stack([1 / (1 + np.exp(-(3 * (2 * y - 1) + 4 * shared))), 1 / (1 + np.exp(-4 * shared))])
     fitted = HillClimb().fit(p, y, log_loss)
     blend = fitted.apply(p)
-    assert min(fitted.shares) < 0 and blend.min() == 0 and blend.max() <= 1
+    assert min(fitted.shares) < 0 and blend.min() == p.min() > 0 and blend.max() <= p.max() < 1
     assert log_loss(y, blend) < log_loss(y, p[0])
     raw = fitted.shares[0] * p[0] + fitted.shares[1] * p[1]
     assert raw.min() < 0
-    np.testing.assert_allclose(blend, raw.clip(0, 1), atol=1e-15)
+    np.testing.assert_allclose(blend, raw.clip(p.min(), p.max()), atol=1e-15)  # no surer than the surest member
     fitted.save(tmp_path / "blend.json")
     again = Blended.load(tmp_path / "blend.json")
     assert again == fitted and (again.apply(p) == blend).all()
@@ -244,6 +245,25 @@ def test_hill_climbing_stops_at_the_tolerance() -> None:
     assert sorted(HillClimb(grid=0.1, tolerance=1).fit(p, y, log_loss).shares) == [0, 0, 0, 0, 0, 1]
     steps = [HillClimb(grid=0.1, rounds=r).fit(p, y, log_loss).shares for r in (1, 2)]
     assert [sum(s != 0 for s in shares) for shares in steps] == [2, 3]
+
+
+def test_a_climb_asks_no_more_of_many_members_than_a_selection_can_bear(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kit.ensemble import hill
+
+    asked: list[int] = []
+    values = hill._values
+
+    def counting(*args: Any) -> np.ndarray:
+        asked.append(len(args[3]))
+        return values(*args)
+
+    monkeypatch.setattr(hill, "_values", counting)
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(300, 1))
+    p = np.stack([y + rng.normal(size=y.shape) * (1 + i / 50) for i in range(50)])
+    best, fitted = min(rmse(y, member) for member in p), HillClimb().fit(p, y, rmse)
+    assert rmse(y, fitted.apply(p)) < best
+    assert len(asked) <= 21 and sum(asked) <= 50 * 20 * 20  # with the grid of 0.01 and all rounds it was 120,000
 
 
 def test_a_copy_gains_nothing() -> None:

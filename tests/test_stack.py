@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import nnls
+from sklearn.linear_model import LogisticRegression
 from test_run import fits, fitted, opened, small  # noqa: F401
 
 import kit.ensemble
@@ -156,6 +157,52 @@ def test_multinomial_logistic_is_where_the_penalised_likelihood_is_flat(classes:
     penalty = weights_of(blended) * spread / 0.3 * (2 if classes == 2 else 1)  # of two classes one difference is held
     np.testing.assert_allclose(gap.T @ ((x - mean) / spread) + penalty, 0, atol=1e-4)
     np.testing.assert_allclose(blended.apply(p).sum(axis=1), 1)
+
+
+def test_many_weights_are_sought_without_the_hessian_and_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kit.ensemble import stack_models
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, (300, 1)).astype(float)
+    p = np.exp(1.5 * (y == np.arange(4)) + rng.normal(0, 1, (3, 300, 4)))
+    p /= p.sum(axis=2, keepdims=True)
+    labels = data("labels")
+    by_newton = [Stack().fit(p, y, log_loss).apply(p), Stack().fit(*labels).apply(labels[0])]
+    used = []
+    fit = LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", lambda self, *a: used.append(self.solver) or fit(self, *a))
+    assert Stack().fit(p, y, log_loss) and used == ["newton-cholesky"]  # 52 numbers
+    monkeypatch.setattr(stack_models, "MANY", 51)
+    np.testing.assert_allclose(Stack().fit(p, y, log_loss).apply(p), by_newton[0], atol=1e-6)
+    assert used[-1] == "lbfgs"
+    monkeypatch.setattr(stack_models, "MANY", 1)
+    np.testing.assert_allclose(Stack().fit(*labels).apply(labels[0]), by_newton[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("inputs", ["logit", "probability", "rank"])
+@pytest.mark.parametrize("cross", [False, True])
+def test_a_stack_reads_what_is_kept_in_float32_as_the_same_numbers(inputs: Any, cross: bool) -> None:
+    p, y, metric = data("labels")
+    p, plan = p.astype(np.float32), np.arange(len(y)) % 3
+    blend = Stack(inputs=inputs, cross=cross)
+    one, other = (blend.fit(q, y, metric, (), plan) for q in (p, p.astype(np.float64)))
+    assert one == other and (one.apply(p) == other.apply(p.astype(np.float64))).all()
+
+
+def test_peak_memory_is_about_the_inputs_of_one_model() -> None:
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    y = (rng.random((20_000, 4)) < 0.3).astype(float)
+    p = (1 / (1 + np.exp(1 - 2 * y - rng.normal(0, 1.5, (15, *y.shape))))).astype(np.float32)
+    for blend in (Stack(), Stack(model=Ridge()), Stack(inputs="rank")):
+        Stack().fit(p[:, :200], y[:200], log_loss)  # imports
+        tracemalloc.start()
+        blended = blend.fit(p, y, log_loss)
+        blended.apply(p)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2.5 * p.nbytes, f"{blend}: {peak / p.nbytes:.2f} times the bank, beside it"
 
 
 def test_logistic_undoes_what_was_done_to_a_member() -> None:

@@ -17,7 +17,8 @@ class HillClimb(Blend):
     """Begins with the best member; each step mixes in one more, at the weight of a grid at which the blend is best.
 
     A step turns the blend b into (1 - w) b + w p. A member that is worse than the blend and errs as it does is taken
-    off by a negative w. Weights sum to 1; where the metric needs probabilities, blends are cut to [0, 1]. The climb
+    off by a negative w. Weights sum to 1; where the metric needs probabilities, blends are cut to [0, 1] while they are
+    sought, and the found one to what the members span, for a wrong row at 0 would cost log loss too much. The climb
     ends when no step gains more than `tolerance`, or all members are in. Of equal steps that of the better member,
     then of the lower w, is taken.
     """
@@ -26,10 +27,10 @@ class HillClimb(Blend):
 
     lowest: float = Field(-0.5, ge=-1, lt=1, description="smallest weight that a step may give to its member")
     highest: float = Field(0.5, gt=0, lt=1, description="largest weight that a step may give to its member")
-    grid: float = Field(0.01, gt=0, le=0.5, description="distance between the weights that are tried")
+    grid: float = Field(0.05, gt=0, le=0.5, description="distance between the weights that are tried")
     tolerance: float = Field(0.0, ge=0, description="gain, in the metric, that a step must exceed")
     again: bool = Field(False, description="a member may be mixed in more than once")
-    rounds: int = Field(100, ge=1, description="most steps taken")
+    rounds: int = Field(20, ge=1, description="most steps taken; each judges all the weights of all members left")
 
     @validator(mode="after")
     def _some_weight(self) -> "HillClimb":
@@ -46,7 +47,10 @@ class HillClimb(Blend):
         clip = judged.metric.needs == "probability"
         scorer = scorer_for(judged.metric, judged.y, judged.predictions, clip, small=FEW)
         shares = self._climb(scorer)
-        limits = (0.0, 1.0) if clip and (shares < 0).any() else ()
+        limits: tuple[float, ...] = ()
+        if clip and (shares < 0).any():  # no surer than the surest member: one wrong row at 0 costs log loss 36
+            ends = [(float(p.min()), float(p.max())) for p in judged.predictions]
+            limits = min(low for low, _ in ends), max(high for _, high in ends)
         return Weighted(type(self).__name__, judged.names, tuple(map(float, shares)), limits=limits)
 
     def _climb(self, scorer: Scorer) -> np.ndarray:

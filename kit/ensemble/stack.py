@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,8 @@ class Stack(Blend):
     targets have a model each. A target or class whose labels are all equal among the learnt rows teaches nothing, and
     stays the members' mean.
     """
+
+    compact: ClassVar[bool] = True
 
     model: SecondLevel | None = Field(
         None, description="second-level model; none: Logistic for probabilities and classes, Ridge for values"
@@ -64,15 +66,13 @@ class Stack(Blend):
                 if said.min() < 0 or said.max() > 1:
                     found = f"member '{member}' gives {said.min():g} to {said.max():g}"
                     raise KitError(f"Stack: inputs=logit wants probabilities, but {found}; use probability or rank")
-        x, outputs = transformed(p, inputs, kind, judged.plan), p.shape[2]
         encoding = Encoding.of(self.columns, judged.columns, model.coded)
         extra = encoding.encode(judged.columns, len(judged.y))
-        parts = []
+        views, outputs, parts = Views(p, inputs, kind, extra, judged.plan), p.shape[2], []
         for task, y, at in _tasks(judged.y, kind, outputs, model.joint):
-            seen = side_by_side(x, None if self.cross or len(at) > 1 else at[0])
-            codes = tuple(seen.shape[1] + i for i in encoding.codes)
-            fitted = model.fit(np.column_stack([seen, extra]), y, task, seen.shape[1], codes)
-            parts.append(Part(at, fitted))
+            x = views.of(None if self.cross or len(at) > 1 else at[0])
+            said = x.shape[1] - extra.shape[1]
+            parts.append(Part(at, model.fit(x, y, task, said, tuple(said + i for i in encoding.codes))))
         edge = 1 / (len(judged.y) + 2) if kind != "values" else None
         name, across = type(model).__name__, self.cross
         return Stacked(name, judged.names, inputs, kind, across, edge, encoding, outputs, tuple(parts))
@@ -109,6 +109,7 @@ class Stacked(Blended):
         thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
     """
 
+    compact: ClassVar[bool] = True
     method: str
     members: tuple[str, ...]
     inputs: str
@@ -136,12 +137,12 @@ class Stacked(Blended):
         return dict(zip(self.members, (shares / self.outputs).tolist(), strict=True))
 
     def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        x = transformed(predictions, self.inputs, self.kind)
         extra = self.columns.encode(columns, predictions.shape[1])
-        joined = predictions.mean(axis=0)
+        views = Views(predictions, self.inputs, self.kind, extra)
+        joined = predictions.mean(axis=0, dtype=np.float64)
         for part in self.parts:
-            seen = side_by_side(x, None if self.cross or len(part.at) > 1 else part.at[0])
-            said, at = part.model.predict(np.column_stack([seen, extra])), list(part.at)
+            x = views.of(None if self.cross or len(part.at) > 1 else part.at[0])
+            said, at = part.model.predict(x), list(part.at)
             if len(at) > 1:  # what classes that were not seen are said to have is taken from the others
                 said = said * (1 - np.delete(joined, at, axis=1).sum(axis=1, keepdims=True)).clip(0)
             joined[:, at] = said
@@ -226,28 +227,49 @@ def kind_of(judged: Judged) -> Kind:
     return "values" if judged.metric.needs == "value" or y.min() < 0 or y.max() > 1 else "labels"
 
 
-def transformed(predictions: np.ndarray, inputs: str, kind: Kind, plan: np.ndarray | None = None) -> np.ndarray:
-    """Predictions (members, n, outputs) as the model sees them.
+@dataclass
+class Views:
+    """What models see of some rows, made one member and as few outputs as a model reads at a time.
 
-    Args:
+    Attributes:
+        predictions: (members, n, outputs), of any width.
+        inputs: what the models see of a prediction: probability, logit or rank.
+        kind: what is predicted.
+        extra: (n, …) encoded original columns, which follow the predictions.
         plan: (n,) ranks are taken within a fold, as the test set's are within it: folds come of different fits.
     """
-    if inputs == "rank":
-        if plan is None:
-            return scaled_ranks(predictions)
-        ranks = np.empty_like(predictions)
-        for fold in np.unique(plan):
-            ranks[:, plan == fold] = scaled_ranks(predictions[:, plan == fold])
-        return ranks
-    if inputs == "logit":
-        p = predictions.clip(TINY, 1 - TINY)
-        return np.asarray(np.log(p) if kind == "classes" else np.log(p) - np.log1p(-p))
-    return predictions
 
+    predictions: np.ndarray
+    inputs: str
+    kind: Kind
+    extra: np.ndarray
+    plan: np.ndarray | None = None
+    _whole: np.ndarray | None = None
 
-def side_by_side(x: np.ndarray, output: int | None) -> np.ndarray:
-    """(n, inputs) of predictions (members, n, outputs): one output of each member, or all, member after member."""
-    return x[:, :, output].T if output is not None else x.transpose(1, 0, 2).reshape(x.shape[1], -1)
+    def of(self, output: int | None) -> np.ndarray:
+        """(n, inputs): one output of each member, or all (None), member after member."""
+        if output is None and self._whole is not None:
+            return self._whole
+        at = slice(None) if output is None else slice(output, output + 1)
+        members, n, wide = self.predictions[:, :, at].shape
+        seen = np.empty((n, members * wide + self.extra.shape[1]))
+        for m, said in enumerate(self.predictions):
+            seen[:, m * wide : (m + 1) * wide] = self._transformed(said[:, at].astype(np.float64))
+        seen[:, members * wide :] = self.extra
+        self._whole = seen if output is None else None
+        return seen
+
+    def _transformed(self, p: np.ndarray) -> np.ndarray:
+        if self.inputs == "rank":
+            ranks = np.empty_like(p)
+            for fold in [None] if self.plan is None else np.unique(self.plan):
+                rows = slice(None) if fold is None else self.plan == fold
+                ranks[rows] = scaled_ranks(p[rows])
+            return ranks
+        if self.inputs == "logit":
+            p = p.clip(TINY, 1 - TINY)
+            return np.asarray(np.log(p) if self.kind == "classes" else np.log(p) - np.log1p(-p))
+        return p
 
 
 def bent_back(p: np.ndarray, edge: float) -> np.ndarray:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lightgbm import Booster
 
 Kind = Literal["labels", "classes", "values"]
+MANY = (
+    1000  # weights up to which Newton's steps are taken; of more their square, the Hessian, takes long and much memory
+)
 LINKS = {"labels": "logistic", "classes": "softmax", "values": "none"}
 
 
@@ -209,7 +212,9 @@ def logistic(x: np.ndarray, y: np.ndarray, C: float, classes: bool = False) -> t
         x, sides, weight = np.vstack([x, x]), np.repeat([1.0, 0.0], len(y)), np.concatenate([y, 1 - y])
     else:
         sides, weight = y, np.ones(len(y))
-    solved = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8, max_iter=200).fit(x, sides, weight)
+    numbers = (x.shape[1] + 1) * (len(np.unique(y)) if classes else 1)
+    solver = "newton-cholesky" if numbers <= MANY else "lbfgs"
+    solved = LogisticRegression(C=C, solver=solver, tol=1e-8, max_iter=1000).fit(x, sides, weight)
     weights, intercepts = solved.coef_, solved.intercept_
     if classes and len(weights) == 1:  # two classes are given as one: log-odds of the second
         return np.vstack([-weights, weights]) / 2, np.concatenate([-intercepts, intercepts]) / 2
@@ -220,7 +225,9 @@ def standardised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of mean 0 and standard deviation 1, with the mean and deviation they had; constants become 0."""
     mean, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 1e-12 * (1 + np.abs(mean)), spread, np.inf)
-    return (x - mean) / spread, mean, spread
+    z = x - mean
+    z /= spread
+    return z, mean, spread
 
 
 def _formula(weights: np.ndarray, intercepts: np.ndarray, mean: np.ndarray, spread: np.ndarray, link: str) -> Formula:
