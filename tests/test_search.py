@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.ensemble import HillClimb
 from kit.ensemble.search import Plain, Scorer, near, scorer_for
 from kit.metrics import (
     METRICS,
@@ -221,6 +223,19 @@ def test_other_metrics_are_asked_plainly() -> None:
         blend = 0.5 * p[0] + 0.5 * p[2]
         assert scorer.scores(p[0], [2], 0.5, [0.5])[0] == metric(y, blend)
     assert len(METRICS) == 10  # a new one: is there a quick way?
+
+
+@pytest.mark.parametrize("metric", [mean_roc_auc, rmse, quadratic_kappa, accuracy], ids=str)
+def test_a_users_metric_of_probabilities_may_have_a_function_of_kits(metric: Metric) -> None:
+    mine = replace(metric, name="mine", needs="probability")
+    p, y = bank("continuous", 3, 500, 1, 0), labels_for(f1, 500, 1, 0)
+    p = (p - p.min()) / np.ptp(p)
+    quick, plain = scorer_for(mine, y, p, clip=True, small=0), Plain(mine, y, p, clip=True)
+    add = [-0.5, 0.5, -0.9]  # leaves 0 to 1, where it is cut
+    assert (quick.scores(p[0], [0, 1, 2], np.nan, add) == plain.scores(p[0], [0, 1, 2], np.nan, add)).all()
+    fitted = HillClimb().fit(p, y, mine)
+    assert not any(mine.better(mine(y, one), mine(y, fitted.apply(p))) for one in p)
+    assert type(scorer_for(log_loss, y, p, clip=True, small=0)) is not Plain
 
 
 def test_what_the_kernels_do_not_bear_is_left_to_the_metric() -> None:

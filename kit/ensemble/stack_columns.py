@@ -10,6 +10,7 @@ import pandas as pd
 from kit.spec import KitError
 
 LEVELS = 50  # categories of a column that are told apart: the most frequent
+MANY = 100  # values, of more of which at least one is known; else the column is not what was learnt
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Column:
     @classmethod
     def of(cls, column: pd.Series) -> Self:
         """What these values hold."""
-        if pd.api.types.is_numeric_dtype(column):
+        if _countable(column):
             x = numbers(column)
             known = x[~np.isnan(x)]
             return cls(str(column.name), float(np.median(known)) if len(known) else 0.0, len(known) < len(x))
-        counts = column.dropna().astype(str).value_counts()
+        counts = column.astype(object).map(spelled, na_action="ignore").value_counts()
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         return cls(str(column.name), values=tuple(str(value) for value, _ in ranked[:LEVELS]))
 
@@ -46,19 +47,35 @@ class Column:
         return (self.name,) if coded else tuple(f"{self.name}={value}" for value in self.values)
 
     def encode(self, column: pd.Series, coded: bool) -> np.ndarray:
-        """(n, inputs). One-hot, missing and rare categories all 0; coded: one input, these and missing numbers NaN."""
+        """(n, inputs). One-hot, missing and rare categories all 0; coded: one input, these and missing numbers NaN.
+
+        Raises:
+            KitError: there are more than MANY values, and none is as they were learnt.
+        """
         if self.values is None:
-            if not pd.api.types.is_numeric_dtype(column):
-                column = pd.to_numeric(column, errors="coerce")
-            x = numbers(column)
+            x = numbers(column if _countable(column) else pd.to_numeric(column, errors="coerce"))
+            self._sure(column, ~np.isnan(x))
             if coded:
                 return x[:, None]
             filled = np.where(np.isnan(x), self.median, x)
             return np.column_stack([filled, np.isnan(x)]) if self.gaps else filled[:, None]
-        codes = pd.Categorical(column.astype(object).map(str, na_action="ignore"), list(self.values)).codes
+        written = column.astype(object).map(spelled, na_action="ignore")
+        codes = pd.Categorical(written, list(self.values)).codes
+        self._sure(column, codes >= 0)
         if coded:
             return np.where(codes < 0, np.nan, codes)[:, None]
         return (codes[:, None] == np.arange(len(self.values))).astype(float)
+
+    def _sure(self, column: pd.Series, known: np.ndarray) -> None:
+        if known.any():
+            return
+        given = column.dropna()  # a column may lack in a whole fold, and then is filled
+        if len(given) > MANY:
+            learnt = "numbers" if self.values is None else f"categories such as '{(*self.values, '')[0]}'"
+            raise KitError(
+                f"Stack: column '{self.name}' was learnt as {learnt}, but none of these {len(given)} values is known, "
+                f"such as '{given.iloc[0]}'; spell it alike in all files, or leave it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -122,9 +139,25 @@ class Encoding:
 
 
 def numbers(column: pd.Series) -> np.ndarray:
-    """(n,) floats; infinite ones count as missing."""
+    """(n,) floats; infinite ones count as missing. Times are days since 1970, spans of time are days."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = pd.to_datetime(column, utc=True) - pd.Timestamp(0, tz="UTC")
+    if pd.api.types.is_timedelta64_dtype(column):
+        column = column.dt.total_seconds() / 86_400
     x = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(x), x, np.nan)
+
+
+def spelled(value: Any) -> str:
+    """A category as text. A gap makes whole numbers floats where they are read alone, and not among letters."""
+    return str(int(value)) if isinstance(value, float | np.floating) and value.is_integer() else str(value)
+
+
+def _countable(column: pd.Series) -> bool:
+    kinds = pd.api.types
+    return bool(
+        kinds.is_numeric_dtype(column) or kinds.is_datetime64_any_dtype(column) or kinds.is_timedelta64_dtype(column)
+    )
 
 
 def _present(names: Sequence[str], frame: pd.DataFrame | None) -> list[pd.Series]:

@@ -23,7 +23,7 @@ class Auc(Scorer):
     """`roc_auc` and `mean_roc_auc`: the mean over those columns that hold both classes."""
 
     def __init__(self, metric: Metric, y: np.ndarray, predictions: np.ndarray, clip: bool = False) -> None:
-        assert not clip, "order alone counts"
+        assert not clip, "to be cut makes ties"
         super().__init__(metric, y, predictions)
         yes = np.asarray(y).reshape(len(y), -1) >= 0.5
         count = yes.sum(axis=0)

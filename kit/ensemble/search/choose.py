@@ -44,7 +44,8 @@ def scorer_for(
     module, _, name = QUICK.get(metric.fn, "").partition(".")
     home = f"kit.ensemble.search.{module}"
     least = LOADED if small == SMALL and home in sys.modules else small
-    if predictions.size <= least or not module or not _usual(metric, predictions):
+    cut = clip and metric.fn is not log_loss.fn  # a metric of the user's may want probabilities of a function of kit's
+    if predictions.size <= least or not module or cut or not _usual(metric, predictions):
         return Plain(metric, y, predictions, clip)
     return getattr(import_module(home), name)(metric, y, predictions, clip)
 
