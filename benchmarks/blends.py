@@ -1,6 +1,10 @@
 """Every blend on the finished members of a run: nested scores with intervals, and whether Auto keeps up with the best.
 
     python benchmarks/blends.py runs/toxic [--comp toxic] [--only linear,minilm]
+    python benchmarks/blends.py runs/toxic --blends "Greedy(rounds=50)" "Stack(cross=true)"
+
+The second form judges blends written as in `set="blend=…"` instead. Both tell how many seconds one fit to all rows
+takes, and how many the nested score, which takes one a fold; KIT_THREADS=1 times one core.
 
 Members are the folders in which all folds of the same rows and plan are finished, under whatever settings.
 """
@@ -16,7 +20,7 @@ import numpy as np
 from kit.bank import Shelf
 from kit.blending import out_of_fold
 from kit.cli import find_recipe
-from kit.ensemble import Auto, Blend, nested
+from kit.ensemble import Auto, Blend, fit_thresholded, nested
 from kit.ensemble.auto import spelled
 from kit.files import read_json
 from kit.folds import plan_digest
@@ -45,6 +49,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="a run folder")
     parser.add_argument("--comp", default="toxic")
     parser.add_argument("--only", default="", help="members, with commas between; all by default")
+    parser.add_argument("--blends", nargs="+", default=[], help="settings of blends; by default Auto and its choices")
     args = parser.parse_args()
     use_threads(threads())
     recipe = find_recipe(args.comp)
@@ -59,15 +64,22 @@ def main() -> None:
     print(
         f"{len(members)} members, {len(y):,} rows: {', '.join(f'{n} {metric(y, p):.5f}' for n, p in members.items())}"
     )
-    print(f"\n| blend | nested {metric.name} [95 %] | gain over the best member [95 %] | s |\n|---|---|---|---|")
+    print(f"\n| blend | nested {metric.name} [95 %] | gain over the best member [95 %] | fit, s | nested, s |")
+    print("|---|---|---|---|---|")
     scores = {}
-    blends: list[Blend] = [*Auto().choices, Auto()]
+    blends: list[Blend] = [recipe.override(f"blend={setting}").blend for setting in args.blends]
+    blends = blends or [*Auto().choices, Auto()]
+    columns = run.table.train[[*dict.fromkeys(name for blend in blends for name in blend.needs)]]
     for name, blend in zip(spelled(blends), blends, strict=True):
         start = time.perf_counter()
-        told = nested(blend, predictions, y, run.plan, metric, list(members))
+        fit_thresholded(blend, predictions, y, metric, list(members), run.plan, columns)
+        fit, start = time.perf_counter() - start, time.perf_counter()
+        told = nested(blend, predictions, y, run.plan, metric, list(members), columns)
         assert told is not None
         scores[name], seconds = told.score, time.perf_counter() - start
-        print(f"| {name} | {told.interval} | {told.apart} | {seconds:.0f} |", flush=True)
+        print(f"| {name} | {told.interval} | {told.apart} | {fit:.1f} | {seconds:.0f} |", flush=True)
+    if args.blends:
+        return
     *others, auto = scores.values()
     best = max(others) if metric.greater_is_better else min(others)
     side = "below" if metric.better(best, auto) else "above"

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -402,12 +404,26 @@ def test_the_file_can_be_read_and_a_formula_needs_no_library(tmp_path: Path) -> 
     z = part["intercepts"][0] + sum(term["weights"][0] * x for term, x in zip(part["inputs"], inputs, strict=True))
     np.testing.assert_allclose(blended.apply(p, frame(240))[:, 1], 1 / (1 + np.exp(-z)))
 
+    # nor does it need any other of kit's dependencies than the docs say
+    root = Path(kit.ensemble.__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.split("[^a-z-]", one)[0] for one in project["dependencies"]}
+    assert "(numpy, pandas, scipy,\npydantic and filelock are enough" in (root / "docs" / "ensembles.md").read_text(
+        "utf-8"
+    )
+    spared = needed - {"numpy", "pandas", "scipy", "pydantic", "filelock"}
+    assert len(spared) == len(needed) - 5 > 5
+    blocked = {{"scikit-learn": "sklearn", "iterative-stratification": "iterstrat"}.get(one, one) for one in spared}
+
     np.save(tmp_path / "p.npy", p)
     frame(240).to_pickle(tmp_path / "frame.pkl")
     code = f"""
 import sys
-for name in ("sklearn", "lightgbm"):
-    sys.modules[name] = None  # an import fails
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {sorted(blocked)!r}:
+            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
+sys.meta_path.insert(0, Absent())
 import numpy as np, pandas as pd
 from pathlib import Path
 from kit.ensemble import Blended
