@@ -1,5 +1,6 @@
 """What several test files share: a small competition in a folder of its own, and `kit` run as a person runs it."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -164,6 +165,13 @@ def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, less what Python compiles."""
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts]
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_of_earlier_tests() -> None:
+    """Each fit collects garbage before its memory is measured: what lies there by now need not be gone through again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A small competition whose member is as good as it is told to be: what compare, ablate and curves are tried on."""
 
-import gc
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,6 @@ from kit.recipe import Recipe
 from kit.run import Brief, Run
 from kit.spec import KitError
 from kit.table import Table
-
-gc.freeze()  # each fit collects garbage before its memory is measured; what is loaded by now need not be gone through
 
 
 class Blurred(Predictor):
