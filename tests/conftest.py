@@ -168,10 +168,12 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _garbage_of_earlier_tests() -> None:
+def _garbage_of_earlier_tests() -> Iterator[None]:
     """Each fit collects garbage before its memory is measured: what lies there by now need not be gone through again."""
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -192,3 +192,12 @@ def test_only_decoders_have_such_a_loss(bert: Path, tmp_path: Path) -> None:
             )
 
     assert foretold(2.0) < 0.8 * foretold(0.0)
+
+
+def test_a_stage_of_the_head_alone_leaves_the_language_model_out(bert: Path, tmp_path: Path) -> None:
+    rows, spec = rows_of(), spec_of(gpt(tmp_path / "gpt", bert), FAST, pool="last").override("language=0.5")
+    head_first = spec.model_copy(update={"stage": FAST.override("only_head=true"), "then": (FAST,)})
+    fitted = head_first.fit(rows, rows, tmp_path / "work")
+    assert rows.task.metric(rows.labels, fitted.predict(rows)) > 0.9
+    with pytest.raises(KitError, match="language teaches the encoder, which only_head keeps as it is"):
+        spec.override("only_head=true")

@@ -149,7 +149,9 @@ def fit_thresholded(
             blend = blend.named(blended.choice)
         p = checked(predictions, blended.members, blend.compact)
         try:
-            said = cross_fitted(blend, Judged(p, y, sought, blended.members, plan, columns, groups, metric), "a threshold")
+            said = cross_fitted(
+                blend, Judged(p, y, sought, blended.members, plan, columns, groups, metric), "a threshold"
+            )
         except KitError:  # too few folds, or labels of one kind alone in them: better a flattered cut than none
             said = None
     if said is None:

@@ -140,7 +140,7 @@ def _objective(spec: Network, net: Headed, stage: Stage, kind: str, penalty: Spe
     regularise, link = spec.regularise, LINKS[kind]
     loss = (stage.loss or default(kind)).rows(kind)
     objective: Objective = Supervised(Each(loss) if regularise.samples > 1 or regularise.heads > 1 else loss)
-    if regularise.language:
+    if regularise.language and not stage.only_head:  # it teaches the encoder, which that stage leaves as it is
         objective = WithLanguageModel(objective, causal(_backbone(net)), regularise.language)
     if regularise.diversity:
         objective = NegativeCorrelation(objective, regularise.diversity, link)

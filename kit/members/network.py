@@ -75,6 +75,8 @@ class Network(Member):
         snapping = [isinstance(stage.average, Snapshots) for stage in self.stages]
         if any(snapping) and (any(snapping[:-1]) or self.stop != "none"):
             raise ValueError("average=Snapshots answers alone: it belongs in the last stage, with stop=none")
+        if self.regularise.language and all(stage.only_head for stage in self.stages):
+            raise ValueError("language teaches the encoder, which only_head keeps as it is; leave one of them out")
         for changing in (stage.augment for stage in self.stages if stage.augment):
             if features := not_alone(self):
                 raise ValueError(
