@@ -272,7 +272,7 @@ def _parse(text: str) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except ValueError:  # it is no number and no JSON: one of the forms below
         pass
     if text.lower() in ("true", "false"):
         return text.lower() == "true"

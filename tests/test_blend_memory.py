@@ -2,7 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -51,20 +51,24 @@ def test_float32_gives_what_float64_gives(blend: Blend) -> None:
 
 
 class Picky(Mean):
-    """Takes float64 alone."""
+    """Takes float64 alone, and notes what it was given."""
 
     compact = False
+    given: ClassVar[list[np.dtype]] = []
 
     def learn(self, judged: Judged) -> Blended:
-        assert judged.predictions.dtype == np.float64
+        self.given.append(judged.predictions.dtype)
         return super().learn(judged)
 
 
 @pytest.mark.parametrize("around", [PerColumn, Calibrated, PriorShift, lambda blend: Layers(first=(blend,)),
                                     lambda blend: Auto(choices=(blend,))])  # fmt: skip
 def test_what_takes_float64_gets_it_within_others(around: Callable[..., Blend]) -> None:
+    Picky.given.clear()
     y, p, plan = bank(2, 100)
+    assert p.dtype == np.float32
     around(blend=Picky()).fit(p, y, log_loss, plan=plan).apply(p)
+    assert set(Picky.given) == {np.dtype(np.float64)}
 
 
 @pytest.mark.parametrize("exponent", [-3.0, -1.0, 0.0, 0.5, 1.0, 3.0])

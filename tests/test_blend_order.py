@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from test_blend_seams import bank
 
 from kit.ensemble import (
     Auto,
@@ -22,12 +22,6 @@ from kit.ensemble import (
 from kit.ensemble.threshold import best_threshold, decide_folds, unseen_thresholds
 from kit.metrics import f1, log_loss, roc_auc
 from kit.spec import KitError
-
-
-def bank(noise: list[float], n: int = 300, seed: int = 0, folds: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    y = (rng.random((n, 1)) < 0.4).astype(float)
-    return y, np.stack([expit(2 * y - 1 + rng.normal(0, s, y.shape)) for s in noise]), np.arange(n) % folds
 
 
 def test_ordered_folds_learn_from_earlier_ones_alone() -> None:

@@ -13,20 +13,13 @@ from typing import Any
 
 import pytest
 from conftest import House, tree
-from tuning_house import RECIPE, Bench, write_rows
+from tuning_house import RECIPE, Bench, bench, write_rows  # noqa: F401
 
 from kit.files import read_json
 from kit.spec import KitError
 from kit.tune import Tuned, Tuning, tune
 from kit.tune.study import address, opened_storage, quiet
 from kit.tune.trials import searches
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("bench"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

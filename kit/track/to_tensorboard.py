@@ -33,7 +33,7 @@ def _write(folder: Path, thing: Shown) -> bool:
     try:
         if read_json(folder / "shown.json")["content"] == content:
             return False
-    except (OSError, ValueError, LookupError):
+    except (OSError, ValueError, LookupError, TypeError):  # nothing was written there yet, or not to its end
         pass
     part = folder.with_name(folder.name + ".part")
     remove(part)
