@@ -40,6 +40,16 @@ def test_it_is_the_features_of_these_columns(rows: Rows) -> None:
     assert worded.shape[1] > found.shape[1] and np.isfinite(worded).all()
 
 
+def test_threads_do_not_change_them(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = rows.source.frame[:60]
+    made = []
+    for count in 1, 3:
+        monkeypatch.setattr("kit.features.tampering.threads", lambda count=count: count)
+        made.append(tampering_features(few["content"].tolist(), few["title"].tolist()))
+    assert made[0][0] == made[1][0]
+    np.testing.assert_array_equal(made[0][1], made[1][1])
+
+
 def test_trees_tell_the_samples_tampering_by_it(rows: Rows, tmp_path: Path) -> None:
     boost = Chinese360().boost.override("trees=60", "patience=none", "features=Tampered")
     half = np.arange(len(rows)) % 2 == 0

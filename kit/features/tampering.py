@@ -1,6 +1,7 @@
 """Features that tell texts tampered with by a machine; they read all rows, train and test, and no labels."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from kit.features.repeats import repeat_features, title_features
 from kit.features.surprisal import surprisal, surprisal_features
 from kit.features.tag_statistics import tag_features
 from kit.features.transposed import exchange_features
+from kit.threads import threads
 
 WORDS = 3  # order of the model of words
 
@@ -83,10 +85,12 @@ def tampering_features(
         )
     if tags is not None:
         makers["tag"] = lambda: tag_features(tags.ids, tags.start, tags.sentences(), spread)
+    makers = {group: makers[group] for group in groups if group in makers}
+    with ThreadPoolExecutor(threads()) as pool:  # numpy sorts and looks up without Python's lock
+        made = pool.map(lambda group: makers[group](), makers)
     columns = {
         f"{group}_{name}": column.astype(np.float32)
-        for group in groups
-        if group in makers
-        for name, column in makers[group]().items()
+        for group, named in zip(makers, made, strict=True)
+        for name, column in named.items()
     }
     return list(columns), np.stack([*columns.values()], axis=1)

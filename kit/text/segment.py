@@ -91,14 +91,14 @@ class Jieba(Segmenter):
 def _jieba(dictionary: str, contents: str) -> Any:
     """jieba's tagger with a user dictionary of these contents (a checksum), or none."""
     words = jieba_words()
-    import jieba.posseg
+    from kit.text.jieba_tagger import Tagger
 
     if dictionary:
         try:
             words.load_userdict(str(Path(dictionary).expanduser()))
         except ValueError as error:
             raise KitError(f"Jieba.dictionary: {error}") from None
-    return jieba.posseg.POSTokenizer(words)
+    return Tagger(words)
 
 
 def jieba_words() -> Any:
