@@ -50,7 +50,7 @@ def likeliest(run: str) -> tuple[tuple[str, str], ...]:
         alive = _goes_on[states]
         prior, v = states[alive], v[alive]
         states, emits = _emitted(letter)
-        expected: np.ndarray = _follows[prior].max(axis=0)
+        expected = np.asarray(_follows[prior].any(axis=0))
         if not expected[states].all():
             states = states[expected[states]]
             if not len(states):
