@@ -17,7 +17,7 @@ _place = {state: i for i, state in enumerate(STATES)}
 _follows = np.array([[state in posseg.trans_P[before] for state in STATES] for before in STATES])
 _change = np.array([[posseg.trans_P[before].get(state, -np.inf) for state in STATES] for before in STATES])
 _start = np.array([posseg.start_P[state] for state in STATES])
-_goes_on = _follows.any(axis=1)
+_goes_on: np.ndarray = np.array([bool(posseg.trans_P[state]) for state in STATES])
 
 
 class Tagger(posseg.POSTokenizer):
@@ -50,7 +50,7 @@ def likeliest(run: str) -> tuple[tuple[str, str], ...]:
         alive = _goes_on[states]
         prior, v = states[alive], v[alive]
         states, emits = _emitted(letter)
-        expected = np.asarray(_follows[prior].any(axis=0))
+        expected = _follows[prior].any(axis=0)
         if not expected[states].all():
             states = states[expected[states]]
             if not len(states):
