@@ -21,6 +21,7 @@ class Tampered(Features):
     test rows from one source. The surprisal of characters is left out by default; trees did better without it.
     """
 
+    version = 2
     alone = False
 
     column: str = Field("content", description="text column that may be tampered with")
