@@ -1,6 +1,6 @@
 """The 360 recipe on the contest's rows: F1 and ROC AUC of each member and of the blend, five folds, all out of fold.
 
-    KIT_DATA=data python benchmarks/chinese360.py [--only boost,cnn] [--runs runs] [--on inline]
+    KIT_DATA=data python benchmarks/chinese360.py [--only boost,cnn] [--set boost.trees=300] [--runs runs]
 
 F1 is taken at thresholds chosen on the other folds, the blend's weights too. Folds that `make cv comp=chinese360`
 finished before are not fitted again.
@@ -26,17 +26,19 @@ from kit.threads import threads, use_threads
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", help="members, with commas between")
+    parser.add_argument("--set", default="", help="settings, as in make cv")
     parser.add_argument("--runs", default=os.environ.get("KIT_RUNS", "runs"), help="folder of the runs")
     parser.add_argument("--on", default="inline", help="inline, processes:N or ray")
     args = parser.parse_args()
     use_threads(threads())
-    recipe = find_recipe("chinese360")
+    settings = tuple(args.set.split())
+    recipe = find_recipe("chinese360").override(*settings)
     folder = find_data(recipe.task, recipe.files[0], recipe.form)
     if folder is None:
         sys.exit("the contest's files are needed: data/chinese360/ or $KIT_DATA/chinese360/")
     where = f"{type(recipe).__module__}:{type(recipe).__name__}"
     cache = Path(os.environ.get("KIT_CACHE", "data/cache"))
-    brief = Brief(where, (), folder, Path(args.runs) / "chinese360", cache, None, threads())
+    brief = Brief(where, settings, folder, Path(args.runs) / "chinese360", cache, None, threads())
     run = opened(brief)
     names, metric = list(recipe.chosen(args.only)), run.table.task.metric
     fit_missing(run, todo(run, names, run.folds).missing, args.on, brief)
