@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from kit.features.clause_order import order_features
 from kit.features.coherence import coherence_features
@@ -86,7 +87,8 @@ def tampering_features(
     if tags is not None:
         makers["tag"] = lambda: tag_features(tags.ids, tags.start, tags.sentences(), spread)
     makers = {group: makers[group] for group in groups if group in makers}
-    with ThreadPoolExecutor(threads()) as pool:  # numpy sorts and looks up without Python's lock
+    # numpy sorts and looks up without Python's lock; threads of BLAS would only stand in the way of ours
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads()) as pool:
         made = pool.map(lambda group: makers[group](), makers)
     columns = {
         f"{group}_{name}": column.astype(np.float32)
