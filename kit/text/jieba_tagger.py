@@ -1,7 +1,7 @@
 """jieba's tagger with its hidden Markov model in matrices: the same words and tags in a fraction of the time.
 
 What is in no dictionary goes through a Viterbi search (1967) over 256 pairs of a place in the word (B, M, E, S) and a
-tag. jieba does it in dictionaries of Python, where it takes four fifths of the time that an article takes.
+tag. jieba does it in dictionaries of Python, where most of an article's time goes (docs/performance.md).
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Tagger(posseg.POSTokenizer):
             yield posseg.pair(run[rest:], path[rest][1])
 
 
-@lru_cache(2**16)  # every second run is one that was there before
+@lru_cache(2**16)  # names come again and again
 def likeliest(run: str) -> tuple[tuple[str, str], ...]:
     """The likeliest place and tag of every character, as `jieba.posseg.viterbi` finds them.
 
