@@ -1,11 +1,14 @@
-# Each target is one line that calls `python -m kit …`; the same commands work without make.
+# A target calls `kit` with the variables of the command line as they are: make cv comp=toxic only=boost is
+# kit cv comp=toxic only=boost. kit checks them, so a variable that it does not know is refused.
 PY := .venv/bin/python
-common = $(if $(set),--set "$(set)") $(if $(preset),--preset $(preset)) $(if $(seed),--seed $(seed)) $(if $(sample),--sample $(sample)) $(if $(debug),--debug)
-chosen = $(if $(only),--only "$(only)")
-where  = $(if $(folds),--folds $(folds)) $(if $(on),--on $(on)) $(if $(threads),--threads $(threads))
+given := $(sort $(foreach v,$(filter-out PY,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $v))),$v)))
+words = $(foreach v,$(given),'$v=$(subst ','\'',$($v))')
+# $(call knows,args): targets that are not kit's refuse other variables themselves
+knows = $(foreach v,$(filter-out $1,$(given)),$(error make $@ has no variable '$v='; there $(if $1,is: $1=,are none)))
 
 .DEFAULT_GOAL := help
-.PHONY: help cv blend tune compare ablate lb curve report track show options test check bench lock clean
+commands := cv blend tune compare ablate lb curve report track show options
+.PHONY: help $(commands) test check soak bench lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,51 +23,37 @@ help: ## print this list
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-cv: .venv/ready ## comp=toxic: fit what is missing, blend, write submission.csv
-	@$(PY) -m kit cv $(comp) $(chosen) $(where) $(if $(tuned),--tuned $(tuned)) $(common)
+cv: ## comp=toxic: fit what is missing, blend, write submission.csv
+blend: ## comp=toxic: blend what is in the bank, without fitting
+tune: ## comp=toxic member=boost trials=50: search a member's settings, write them as preset=tuned
+compare: ## comp=toxic a="minilm" b="minilm minilm.stage.epochs=2" seeds=3: is one really better?
+ablate: ## comp=toxic member=minilm hours=2: what each technique gives; arms="FGM,EMA" seeds=2 pass=off
+lb: ## comp=toxic add=0.98721 note="…": leaderboard scores beside CV
+curve: ## comp=toxic member=linear over=rows: score against rows, folds or seeds; points=500,1000,2000
+report: ## comp=toxic: write report.html of what is in the bank
+track: ## comp=toxic to=mlflow: show the run there, or in to=tensorboard
+show: ## comp=toxic: members × folds, weights, time
+options: ## comp=toxic find=lr: settings with their values and meanings; changed=1 for those that are not the defaults
 
-blend: .venv/ready ## comp=toxic: blend again what is in the bank
-	@$(PY) -m kit blend $(comp) $(chosen) $(if $(tuned),--tuned $(tuned)) $(common)
+$(commands): .venv/ready
+	@$(PY) -m kit $@ $(words)
 
-tune: .venv/ready ## comp=toxic member=boost trials=50: search a member's settings, write them as preset=tuned
-	@$(PY) -m kit tune $(comp) $(member) $(where) $(common) $(foreach knob,trials hours workers storage pruner rescore holdout,$(if $($(knob)),--$(knob) "$($(knob))"))
-
-compare: .venv/ready ## comp=toxic a="minilm" b="minilm minilm.stage.epochs=2" seeds=3: is one really better?
-	@$(PY) -m kit compare $(comp) --a "$(a)" --b "$(b)" $(if $(seeds),--seeds $(seeds)) $(where) $(common)
-
-ablate: .venv/ready ## comp=toxic member=minilm hours=2: what each technique gives; arms="FGM,EMA" seeds=2 pass=off
-	@$(PY) -m kit ablate $(comp) $(member) $(foreach knob,pass arms seeds hours,$(if $($(knob)),--$(knob) "$($(knob))")) $(where) $(common)
-
-lb: .venv/ready ## comp=toxic add=0.98721 note="…": leaderboard scores beside CV
-	@$(PY) -m kit lb $(comp) $(foreach knob,add note cv,$(if $($(knob)),--$(knob) "$($(knob))")) $(if $(set),--set "$(set)") $(if $(preset),--preset $(preset)) $(if $(seed),--seed $(seed)) $(if $(debug),--debug)
-
-curve: .venv/ready ## comp=toxic member=linear over=rows: score against rows, folds or seeds; points=500,1000,2000
-	@$(PY) -m kit curve $(comp) $(member) $(foreach knob,over points,$(if $($(knob)),--$(knob) $($(knob)))) $(where) $(common)
-
-report: .venv/ready ## comp=toxic: write report.html anew
-	@$(PY) -m kit report $(comp) $(chosen) $(common)
-
-track: .venv/ready ## comp=toxic to=mlflow|tensorboard: show the run there
-	@$(PY) -m kit track $(comp) --to "$(to)" $(chosen) $(common)
-
-show: .venv/ready ## comp=toxic: members × folds, weights, time
-	@$(PY) -m kit show $(comp) $(chosen) $(common)
-
-options: .venv/ready ## comp=toxic: every knob with type, value, range and meaning
-	@$(PY) -m kit options $(comp) $(if $(set),--set "$(set)") $(if $(preset),--preset $(preset))
-
+# all tests: a worker a core, four at most, each takes a file at a time. A selection is run at once in one process
 test: .venv/ready ## run all tests (args="-k bank" for some)
-	@$(PY) -m pytest $(args)
+	$(call knows,args)@$(PY) -m pytest $(or $(args),-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 check: .venv/ready ## lint, format and types
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+	$(call knows)@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+
+soak: .venv/ready ## hours=2: random damage, kills and full disks until the time is up; seed=7 drills="bits kills"
+	$(call knows,hours seed drills)@$(PY) -m tests.helpers.soak $(foreach n,hours seed drills,$(if $($n),--$n $($n)))
 
 bench: .venv/ready ## name=linear_speed: run one of benchmarks/
-	@$(PY) benchmarks/$(name).py $(args)
+	$(call knows,name args)@$(PY) benchmarks/$(name).py $(args)
 
 clean: ## remove .venv and caches; keeps data/ and runs/
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	$(call knows)rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
-lock: .venv/ready ## write requirements.lock anew from pyproject.toml
-	$(PY) -m pip install --quiet uv
-	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra ray --extra offline --extra text --extra augment --extra postgres --extra mlflow --extra tensorboard --extra dev --no-emit-package sentence-transformers pyproject.toml --upgrade -o requirements.lock
+lock: .venv/ready ## write requirements.lock from pyproject.toml, with the newest versions
+	$(call knows)$(PY) -m pip install --quiet uv
+	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra ray --extra offline --extra text --extra augment --extra images --extra labels --extra files --extra sklearn --extra postgres --extra mlflow --extra tensorboard --extra dev --no-emit-package sentence-transformers pyproject.toml --upgrade -o requirements.lock

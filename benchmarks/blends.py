@@ -17,16 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.bank import Shelf
-from kit.blending import out_of_fold
 from kit.cli import find_recipe
-from kit.ensemble import Auto, Blend, fit_thresholded, nested
-from kit.ensemble.auto import spelled
-from kit.files import read_json
+from kit.core.files import read_json
+from kit.core.threads import threads, use_threads
+from kit.ensemble import Auto, Blend, OutOfFold, fit_thresholded, nested
+from kit.ensemble.fitted_auto import as_settings
 from kit.folds import plan_digest
-from kit.recipe import find_data
-from kit.run import Run
-from kit.threads import threads, use_threads
+from kit.reading.discovery import find_data
+from kit.run.bank import FoldStore
+from kit.run.oof import out_of_fold
+from kit.run.run import Run
 
 
 def bank(run: Run, only: list[str]) -> dict[str, np.ndarray]:
@@ -38,7 +38,7 @@ def bank(run: Run, only: list[str]) -> dict[str, np.ndarray]:
             continue
         if (made["plan"], made["data"]) != (plan_digest(run.plan), run.table.digest):
             continue
-        folds = {number: fold for number in run.folds if (fold := Shelf(folder).read(number)) is not None}
+        folds = {number: fold for number in run.folds if (fold := FoldStore(folder).read(number)) is not None}
         if len(folds) == len(run.folds):
             found[folder.name] = out_of_fold(run, folds)
     return found
@@ -60,7 +60,7 @@ def main() -> None:
     members = bank(run, [name for name in args.only.split(",") if name])
     if len(members) < 2:
         sys.exit(f"{args.root}: fewer than two finished members")
-    predictions, y, metric = np.stack(list(members.values())), run.table.y, run.table.task.metric
+    y, metric = run.table.y, run.table.task.metric
     print(
         f"{len(members)} members, {len(y):,} rows: {', '.join(f'{n} {metric(y, p):.5f}' for n, p in members.items())}"
     )
@@ -70,14 +70,15 @@ def main() -> None:
     blends: list[Blend] = [recipe.override(f"blend={setting}").blend for setting in args.blends]
     blends = blends or [*Auto().choices, Auto()]
     columns = run.table.train[[*dict.fromkeys(name for blend in blends for name in blend.needs)]]
-    for name, blend in zip(spelled(blends), blends, strict=True):
+    oof = OutOfFold(members, y, metric, plan=run.plan, columns=columns)
+    for name, blend in zip(as_settings(blends), blends, strict=True):
         start = time.perf_counter()
-        fit_thresholded(blend, predictions, y, metric, list(members), run.plan, columns)
+        fit_thresholded(blend, oof)
         fit, start = time.perf_counter() - start, time.perf_counter()
-        told = nested(blend, predictions, y, run.plan, metric, list(members), columns)
-        assert told is not None
-        scores[name], seconds = told.score, time.perf_counter() - start
-        print(f"| {name} | {told.interval} | {told.apart} | {fit:.1f} | {seconds:.0f} |", flush=True)
+        found = nested(blend, oof)
+        assert found is not None
+        scores[name], seconds = found.score, time.perf_counter() - start
+        print(f"| {name} | {found.interval} | {found.gain_interval} | {fit:.1f} | {seconds:.0f} |", flush=True)
     if args.blends:
         return
     *others, auto = scores.values()

@@ -181,11 +181,11 @@ def run(python: str, side: str, folder: Path, args: argparse.Namespace) -> dict[
 
 def score(folder: Path, metric: str, weights: list[float], columns: slice = slice(None)) -> float:
     """kit's metric of the weighted mean."""
-    from kit.ensemble.base import weighted
+    from kit.ensemble.predictions import weighted_mean
     from kit.metrics import metric_named
 
     p, y = np.load(folder / "bank.npy", mmap_mode="r"), np.load(folder / "y.npy")
-    blend = weighted(p[:, :, columns], np.array(weights))
+    blend = weighted_mean(p[:, :, columns], np.array(weights))
     return metric_named(metric)(y[:, columns], blend.clip(0, 1) if metric == "log_loss" else blend)
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from invented_comments import comments
 
-from competitions.toxic.sample import comments
-from kit.data import Rows, Source, Task
 from kit.members import NBSVM, Linear
 from kit.metrics import mean_roc_auc
+from kit.rows import Rows
+from kit.source import Source
+from kit.task import Task
 
 LIMIT = 6.0  # GiB
 TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
@@ -34,7 +36,7 @@ def main() -> None:
         rows = Rows(task, Source(frame[["comment_text"]], Path(folder)), np.arange(len(frame)), y)
         train, valid = rows.take(np.flatnonzero(rows.at % 5 != 0)), rows.take(np.flatnonzero(rows.at % 5 == 0))
         for member in (Linear(), NBSVM()):
-            member.fit(train, valid, Path(folder)).predict(valid)
+            member.learn(train, valid, Path(folder)).predict(valid)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
             print(
                 f"{type(member).__name__}: {time.perf_counter() - start:.0f} s so far, peak {peak:.2f} GiB", flush=True

@@ -22,10 +22,12 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from kit.data import Rows, Source, Task
 from kit.members import NBSVM, Linear
 from kit.members.linear import views
 from kit.metrics import mean_roc_auc
+from kit.rows import Rows
+from kit.source import Source
+from kit.task import Task
 from kit.text import Tfidf
 
 TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
@@ -86,7 +88,7 @@ def main() -> None:
         def ours(member: Linear | NBSVM = member) -> np.ndarray:
             oof = np.zeros(y.shape)
             for train, valid in folds:
-                fitted = member.fit(rows.take(train), rows.take(valid), Path())
+                fitted = member.learn(rows.take(train), rows.take(valid), Path())
                 oof[valid] = fitted.predict(rows.take(valid))
             return oof
 

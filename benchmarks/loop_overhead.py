@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kit.core.threads import use_threads
 from kit.losses import BCE
-from kit.threads import use_threads
-from kit.train import ArrayBatches, Stage, Supervised, parameter_groups, train
+from kit.train import ArrayBatches, LoopStage, Supervised, parameter_groups, train
 from kit.train.schedule import warmed
 
 LIMIT = 100  # µs
 ROWS, WIDTH, BATCH = 1024, 16, 32
-STAGE = Stage(lr=1e-3, precision="fp32")
+STAGE = LoopStage(lr=1e-3, precision="fp32")
 
 
 class Memory(ArrayBatches):

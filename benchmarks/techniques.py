@@ -21,15 +21,16 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import torch
+from invented_comments import comments
 
 from competitions.toxic.recipe import Toxic
-from competitions.toxic.sample import comments
-from kit.data import Rows, Source
+from kit.core.threads import threads, use_threads
 from kit.members import Encoder
-from kit.members.encoder_reader import tokens_of
-from kit.threads import threads, use_threads
+from kit.members.encoder.dataset import tokens_of
+from kit.rows import Rows
+from kit.source import Source
+from kit.train.checkpoint import Checkpointer
 from kit.train.device import best_device
-from kit.train.state import Keeper
 from kit.weights import find_weights
 
 LENGTH = 64
@@ -91,8 +92,8 @@ def measured(member: Encoder, rows: Rows) -> tuple[float, float]:
         ends.append(time.perf_counter())
 
     before = begin_peak()
-    with tempfile.TemporaryDirectory() as work, mock.patch.object(Keeper, "save", end_of_step):
-        fitted = member.fit(rows, rows, Path(work))
+    with tempfile.TemporaryDirectory() as work, mock.patch.object(Checkpointer, "save", end_of_step):
+        fitted = member.learn(rows, rows, Path(work))
         peak = peak_memory() - before
     del fitted
     return (ends[-1] - ends[0]) / (len(ends) - 1), peak

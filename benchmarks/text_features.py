@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kit.data import Source, Task
-from kit.features import Tampered, tampered, tampering
+from competitions.chinese360.features import tampered, tampering
+from competitions.chinese360.features.tampered import Tampered
+from kit.core.threads import use_threads
 from kit.metrics import f1
+from kit.source import Source
+from kit.task import Task
 from kit.text.segment import Jieba, jieba_words
-from kit.threads import use_threads
 
 
 def articles(rows: int, length: int) -> list[str]:

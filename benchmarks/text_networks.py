@@ -15,12 +15,13 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+from invented_comments import comments
 
 from competitions.toxic.recipe import Toxic
-from competitions.toxic.sample import comments
-from kit.data import Rows, Source
+from kit.core.threads import threads, use_threads
 from kit.members import TextNet
-from kit.threads import threads, use_threads
+from kit.rows import Rows
+from kit.source import Source
 from kit.train import Stage
 from kit.train.lengths import LengthBatches
 
@@ -68,9 +69,9 @@ def main() -> None:
             return batch
 
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(LengthBatches, "__getitem__", timed):
-            spec.fit(few, few, Path(folder) / "first")  # imports and library set-up are not the network's
+            spec.learn(few, few, Path(folder) / "first")  # imports and library set-up are not the network's
             waited[0], start = 0.0, time.perf_counter()
-            fitted = spec.fit(rows, rows, Path(folder) / "whole")
+            fitted = spec.learn(rows, rows, Path(folder) / "whole")
             trained = time.perf_counter() - start
         start = time.perf_counter()
         fitted.predict(rows)

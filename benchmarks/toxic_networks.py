@@ -15,17 +15,17 @@ import numpy as np
 
 from competitions.toxic.recipe import Toxic
 from kit.augment import AEDA
-from kit.blending import out_of_fold
-from kit.cv import fit_missing, todo
-from kit.intervals import bootstrap, paired
+from kit.core.threads import threads, use_threads
 from kit.members import Concat, Encoder, TextNet, Views
-from kit.members.fitted import NetworkPredictor
-from kit.members.nets import RNN, TextCNN
+from kit.members.network.fitted import NetworkPredictor
+from kit.members.textnet.nets import RNN, TextCNN
 from kit.members.views import ViewsPredictor
-from kit.recipe import find_data
-from kit.run import Run
+from kit.metrics.intervals import bootstrap, paired
+from kit.reading.discovery import find_data
+from kit.run.jobs import fit_jobs, jobs_of
+from kit.run.oof import out_of_fold
+from kit.run.run import Run
 from kit.text.vectors import FastText
-from kit.threads import threads, use_threads
 from kit.tta import Augmented, Window
 
 GRU = TextNet(net=RNN(kind="gru"), vectors=FastText())
@@ -48,7 +48,7 @@ def seen_by(run: Run, name: str, folds: list[int], spec: Views) -> np.ndarray:
     whole = np.full((len(run.plan), run.table.task.outputs), np.nan)
     for fold in folds:
         valid = run.split(fold)[1]
-        fitted = NetworkPredictor.load(run.shelf(name).folder / f"fold{fold}" / "model")
+        fitted = NetworkPredictor.load(run.store(name).folder / f"fold{fold}" / "model")
         whole[valid] = ViewsPredictor(spec, fitted).predict(run.table.rows(valid))
     return whole
 
@@ -82,10 +82,10 @@ def main() -> None:
         print(f"| {name} | {score} | {gain} | {twin if gain else ''} | {seconds} |", flush=True)
 
     for name in recipe.chosen(args.only):
-        fit_missing(run, todo(run, [name], numbers).missing)
+        fit_jobs(jobs_of(run, [name], numbers))
         folds = {fold: made for fold, made in run.gathered(name).items() if fold in numbers}
         if len(folds) < len(numbers):
-            sys.exit(f"{name}: a fold failed, see error.txt below {run.shelf(name).folder}")
+            sys.exit(f"{name}: a fold failed, see error.txt below {run.store(name).folder}")
         found[name] = out_of_fold(run, folds)[judged]
         fitting = sum(fold.score["seconds"]["fit"] for fold in folds.values())
         tell(f"`{name}`", found[name], "minilm" if name == "joined" else "", f"{fitting:.0f}")

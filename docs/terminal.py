@@ -2,7 +2,7 @@
 
     make cv comp=toxic | python docs/terminal.py "make cv comp=toxic" > docs/terminal.svg
 
-Lines of folds before the last two are left out, so that the picture stays short.
+Lines of progress, and those of folds before the last two, are left out, so that the picture stays short.
 """
 
 import io
@@ -36,8 +36,11 @@ FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http
 """
 
 
+PROGRESS = re.compile(r"(about .* left|time left unknown .*|\w+: preparing .*|\w+ fold \d+: .*, for [\d.]+ \w+.*)")
+
+
 def main() -> None:
-    lines = sys.stdin.read().rstrip().splitlines()
+    lines = [line for line in sys.stdin.read().rstrip().splitlines() if not PROGRESS.fullmatch(line)]
     folds = [i for i, line in enumerate(lines) if re.match(r"\w+ fold \d+: ", line)]
     hidden = set(folds[:-2])
     shown = [line.rstrip() for i, line in enumerate(lines) if i not in hidden]

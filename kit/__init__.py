@@ -1,3 +1,234 @@
-"""kit: folds, members, out-of-fold predictions, blends and submissions for machine-learning competitions."""
+"""kit: folds, members, out-of-fold predictions, blends and submissions for machine-learning competitions.
+
+    from kit import Boost, Greedy, Linear, Recipe, Stratified, Task, roc_auc
+
+offers what a notebook needs. A name is imported when it is first used, so `import kit` stays light.
+"""
+
+from typing import TYPE_CHECKING
+
+from kit.core.lazy import lazy, listing
+
+if TYPE_CHECKING:
+    from kit.augment import (
+        AEDA,
+        EDA,
+        Albumentations,
+        Augment,
+        BackTranslation,
+        CaseNoise,
+        Chain,
+        CharacterNoise,
+        ClauseSwap,
+        ContextualWords,
+        Crop,
+        HanDelete,
+        HanSimilar,
+        HanSwap,
+        HanWords,
+        ImageAugment,
+        KeyboardErrors,
+        OCRErrors,
+        OneOf,
+        RandAugment,
+        RandomDeletion,
+        RandomInsertion,
+        RandomSwap,
+        SentenceDelete,
+        SentenceShuffle,
+        Sometimes,
+        SpellingErrors,
+        SynonymReplacement,
+        WordNoise,
+        WordSplit,
+    )
+    from kit.core.errors import KitError
+    from kit.core.spec import Spec
+    from kit.ensemble import (
+        Auto,
+        BetaCalibration,
+        Blend,
+        Calibrated,
+        Calibration,
+        Clip,
+        Geometric,
+        Greedy,
+        HillClimb,
+        Isotonic,
+        LeastSquares,
+        Logistic,
+        Mean,
+        MultiLayerStack,
+        PerColumn,
+        PlattScaling,
+        Power,
+        PriorShift,
+        RankMean,
+        Ridge,
+        Simplex,
+        Stack,
+        TemperatureScaling,
+        Trees,
+        VectorScaling,
+    )
+    from kit.folds import Folds, Grouped, KFold, Multilabel, Predefined, Stratified, StratifiedGrouped, TimeSeries
+    from kit.images import Resize
+    from kit.images.labelled import LabelledPictures
+    from kit.losses import (
+        BCE,
+        Asymmetric,
+        BiTempered,
+        CrossEntropy,
+        Flooding,
+        Focal,
+        Huber,
+        Loss,
+        Ordinal,
+        Quantile,
+        SoftAUC,
+        SoftF1,
+        Squared,
+    )
+    from kit.member import Member, Predictor
+    from kit.members import (
+        NBSVM,
+        Boost,
+        Concat,
+        Embedding,
+        Encoder,
+        Estimator,
+        ImageEncoder,
+        Linear,
+        Module,
+        Perceptron,
+        Seeds,
+        TextNet,
+        ULMFiT,
+        Views,
+        fine_tuning,
+        pairs,
+    )
+    from kit.members.textnet.nets import AWDLSTM, DPCNN, HAN, HCN, ONLSTM, RCNN, RNN, TextCNN, Transformer
+    from kit.metrics import (
+        Metric,
+        accuracy,
+        average_precision,
+        balanced_accuracy,
+        brier,
+        by_group,
+        column_weighted,
+        concordance,
+        f1,
+        f_beta,
+        gini,
+        log_loss,
+        macro_f1,
+        mae,
+        mape,
+        mcc,
+        mean_column_log_loss,
+        mean_roc_auc,
+        micro_f1,
+        ndcg,
+        ndcg_at,
+        pearson,
+        pinball,
+        precision_at,
+        quadratic_kappa,
+        r2,
+        recall_at,
+        rmse,
+        rmsle,
+        roc_auc,
+        row_weighted,
+        smape,
+        spearman,
+    )
+    from kit.pretrain import LanguageModelling
+    from kit.reading.form import Form
+    from kit.rows import Rows
+    from kit.session import CrossValidation, Recipe, Session, cross_validate
+    from kit.table import Table, read_table
+    from kit.tables.features import Features
+    from kit.tables.pictures import PictureStatistics
+    from kit.task import Medals, Task
+    from kit.testing import check_member, check_recipe
+    from kit.text import Grams, Tfidf
+    from kit.text.segment import Jieba, Ltp, Segmenter, Words
+    from kit.text.statistics import TextStatistics
+    from kit.text.vectors import FastText, VectorFile, Vectors, Word2Vec
+    from kit.train import (
+        AWP,
+        EMA,
+        FGM,
+        FGSM,
+        PGD,
+        SGD,
+        SWA,
+        VAT,
+        Adam,
+        AdamW,
+        Average,
+        Constant,
+        Cosine,
+        CosineRestarts,
+        CutMix,
+        EmbeddingMixup,
+        FreeLB,
+        GaussianNoise,
+        GradientPenalty,
+        Lamb,
+        Lars,
+        LinearDecay,
+        Lookahead,
+        LoopStage,
+        Mix,
+        Mixup,
+        NEFTune,
+        Noise,
+        OneCycle,
+        Optimizer,
+        Perturb,
+        Plateau,
+        RAdam,
+        Schedule,
+        SlantedTriangular,
+        Snapshots,
+        Stage,
+        UniformNoise,
+    )
+    from kit.tta import Augmented, FiveCrops, Flips, Rotations, Scales, Window, Windows
+    from kit.tune import choice, integer, log_float, log_int, number
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AEDA", "AWDLSTM", "AWP", "BCE", "DPCNN", "EDA", "EMA", "FGM", "FGSM", "HAN", "HCN", "NBSVM", "ONLSTM", "PGD",
+    "RCNN", "RNN", "SGD", "SWA", "VAT", "Adam", "AdamW", "Albumentations", "Asymmetric", "Augment", "Augmented",
+    "Auto", "Average", "BackTranslation", "BetaCalibration", "BiTempered", "Blend", "Boost", "Calibrated",
+    "Calibration", "CaseNoise", "Chain", "CharacterNoise", "ClauseSwap", "Clip", "Concat", "Constant",
+    "ContextualWords", "Cosine", "CosineRestarts", "Crop", "CrossEntropy", "CrossValidation", "CutMix",
+    "Embedding", "EmbeddingMixup", "Encoder", "Estimator", "FastText", "Features", "FiveCrops", "Flips", "Flooding",
+    "Focal", "Folds", "Form", "FreeLB", "GaussianNoise", "Geometric", "GradientPenalty", "Grams", "Greedy", "Grouped",
+    "HanDelete", "HanSimilar", "HanSwap", "HanWords", "HillClimb", "Huber", "ImageAugment", "ImageEncoder",
+    "Isotonic", "Jieba", "KFold", "KeyboardErrors", "KitError", "LabelledPictures", "Lamb", "LanguageModelling",
+    "Lars", "LeastSquares", "Linear", "LinearDecay", "Logistic", "Lookahead", "LoopStage", "Loss", "Ltp", "Mean",
+    "Medals", "Member", "Metric", "Mix", "Mixup", "Module", "MultiLayerStack", "Multilabel", "NEFTune", "Noise",
+    "OCRErrors", "OneCycle", "OneOf", "Optimizer", "Ordinal", "PerColumn", "Perceptron", "Perturb",
+    "PictureStatistics", "Plateau", "PlattScaling", "Power", "Predefined", "Predictor", "PriorShift", "Quantile",
+    "RAdam", "RandAugment", "RandomDeletion", "RandomInsertion", "RandomSwap", "RankMean", "Recipe", "Resize",
+    "Ridge", "Rotations", "Rows", "Scales", "Schedule", "Seeds", "Segmenter", "SentenceDelete", "SentenceShuffle",
+    "Session", "Simplex", "SlantedTriangular", "Snapshots", "SoftAUC", "SoftF1", "Sometimes", "Spec",
+    "SpellingErrors", "Squared", "Stack", "Stage", "Stratified", "StratifiedGrouped", "SynonymReplacement", "Table",
+    "Task", "TemperatureScaling", "TextCNN", "TextNet", "TextStatistics", "Tfidf", "TimeSeries", "Transformer",
+    "Trees", "ULMFiT", "UniformNoise", "VectorFile", "VectorScaling", "Vectors", "Views", "Window", "Windows",
+    "Word2Vec", "WordNoise", "WordSplit", "Words", "__version__", "accuracy", "average_precision",
+    "balanced_accuracy", "brier", "by_group", "check_member", "check_recipe", "choice", "column_weighted",
+    "concordance", "cross_validate", "f1", "f_beta", "fine_tuning", "gini", "integer", "log_float", "log_int",
+    "log_loss", "macro_f1", "mae", "mape", "mcc", "mean_column_log_loss", "mean_roc_auc", "micro_f1", "ndcg",
+    "ndcg_at", "number", "pairs", "pearson", "pinball", "precision_at", "quadratic_kappa", "r2", "read_table",
+    "recall_at", "rmse", "rmsle", "roc_auc", "row_weighted", "smape", "spearman",
+]  # fmt: skip
+
+__getattr__ = lazy(__name__, __file__)
+__dir__ = listing(__all__)

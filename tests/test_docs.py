@@ -2,38 +2,55 @@
 
 import importlib
 import re
-from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import kit
+import kit.losses
+import kit.members
+import kit.metrics
 from competitions.toxic.recipe import Toxic
 from kit.augment import Augment
-from kit.data import Rows
+from kit.core.errors import KitError
+from kit.core.spec import choices
+from kit.losses import Loss
+from kit.member import Member
 from kit.members import Concat, Views
-from kit.members.nets import Net
+from kit.members.network.dataset import Dataset
+from kit.members.network.network import Network
+from kit.members.textnet.nets import Net
 from kit.recipe import Recipe
-from kit.spec import KitError, choices
+from kit.rows import Rows
+from kit.tables.features import Features
 from kit.text.segment import Segmenter
 from kit.text.vectors import Vectors
+from kit.train.average import Average
+from kit.train.mix import Mix
+from kit.train.optimizers import Optimizer
+from kit.train.perturb import Noise, Perturb
+from kit.train.schedule import Schedule
 from kit.tta import View
+from tests.helpers.house import ROOT
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-TECHNIQUES, TEXT = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("techniques", "text"))
+DOCS = ROOT / "docs"
+PAGES = ("techniques", "text", "pictures")
+TECHNIQUES, TEXT, PICTURES = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES)
 SETTING = re.compile(r"\w+(\.\w+)+=.*|\w+=Concat\(.*")
 
 
-def snippet() -> dict[str, Any]:
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+def snippet(page: str) -> dict[str, Any]:
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     made: dict[str, Any] = {"__name__": __name__}
-    exec(compile(code, "docs/text.md", "exec"), made)
+    exec(compile(code, "docs page", "exec"), made)
     return made
 
 
-MADE = snippet()
-RECIPES: dict[str, Recipe] = {TECHNIQUES: Toxic(), TEXT: MADE["Reviews"]()}
+MADE = snippet(TEXT)
+RECIPES: dict[str, Recipe] = {TECHNIQUES: Toxic(), TEXT: MADE["Reviews"](), PICTURES: snippet(PICTURES)["Photos"]()}
 
 
 def settings(doc: str, refused: bool) -> list[str]:
@@ -47,7 +64,7 @@ def settings(doc: str, refused: bool) -> list[str]:
 
 
 def cases(refused: bool) -> list[Any]:
-    named = (("techniques", TECHNIQUES), ("text", TEXT))
+    named = zip(PAGES, (TECHNIQUES, TEXT, PICTURES), strict=True)
     return [pytest.param(doc, s, id=f"{name}-{s}") for name, doc in named for s in settings(doc, refused)]
 
 
@@ -63,14 +80,18 @@ def test_what_the_docs_call_refused_is_refused_for_its_value(doc: str, setting: 
         RECIPES[doc].override(*before).override(last)
 
 
-def test_both_pages_have_settings() -> None:
-    for doc, least in ((TECHNIQUES, 70), (TEXT, 90)):
-        assert len(settings(doc, refused=False)) > least and len(settings(doc, refused=True)) > 8
+def test_all_pages_have_settings() -> None:
+    for doc, least, refused in ((TECHNIQUES, 70, 8), (TEXT, 90, 8), (PICTURES, 50, 4)):
+        assert len(settings(doc, refused=False)) > least and len(settings(doc, refused=True)) > refused
 
 
-@pytest.mark.parametrize("kind", [Net, Augment, Segmenter, Vectors, View], ids=lambda kind: kind.__name__)
-def test_every_class_that_can_be_chosen_is_named(kind: Any) -> None:
-    code = " ".join(re.findall(r"`[^`\n]+`", TEXT))
+CHOSEN = [(TEXT, kind) for kind in (Net, Segmenter, Vectors)] + [(TEXT + PICTURES, kind) for kind in (Augment, View)]
+CHOSEN += [(TECHNIQUES, kind) for kind in (Loss, Optimizer, Schedule, Perturb, Noise, Mix, Average)]
+
+
+@pytest.mark.parametrize("doc, kind", CHOSEN, ids=[kind.__name__ for _, kind in CHOSEN])
+def test_every_class_that_can_be_chosen_is_named(doc: str, kind: Any) -> None:
+    code = " ".join(re.findall(r"`[^`\n]+`|^```\n.*?```", doc, re.DOTALL | re.MULTILINE))
     known = [name for name, cls in choices(kind).items() if cls.__module__.startswith("kit.")]
     assert len(known) > 2
     assert not [name for name in known if not re.search(rf"\b{name}\b", code)]
@@ -104,3 +125,68 @@ def test_linked_files_and_named_modules_exist() -> None:
     for name in set(re.findall(r"`(kit(?:\.\w+)+)", TEXT)):
         module, _, what = name.rpartition(".")
         assert hasattr(importlib.import_module(module), what), name
+
+
+# ---- CONTRIBUTING and the glossary --------------------------------------------------------------
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")
+
+
+def exists(path: str) -> bool:
+    """Whether a path is there; of one with <name> in it, the folder above."""
+    return (ROOT / path.split("<")[0].rstrip("/")).exists()
+
+
+def test_contributing_has_three_steps_for_each_kind() -> None:
+    sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", CONTRIBUTING, re.DOTALL | re.MULTILINE))
+    for kind in ("loss", "network of text", "member", "kind of input", "metric", "competition"):
+        steps = re.findall(r"^(\d)\. ", sections[f"A {kind}"], re.MULTILINE)
+        assert steps and steps == ["1", "2", "3"] * (len(steps) // 3), kind
+
+
+def test_files_that_contributing_names_exist() -> None:
+    paths = re.findall(r"`((?:kit|tests|docs|competitions|\.ci|requirements)[\w./<>]*)`", CONTRIBUTING)
+    files = [path for path in paths if "/" in path or path.endswith((".md", ".lock"))]
+    assert len(files) > 25
+    assert [path for path in files if not exists(path)] == []
+    for dotted in set(paths) - set(files):
+        module, _, name = dotted.rpartition(".")
+        assert not module or hasattr(importlib.import_module(module), name), dotted
+
+
+def test_names_that_contributing_says_are_in_a_file_are_there() -> None:
+    pairs = re.findall(r"`(\w+)` (?:in|of) `([\w./]+\.py)`", CONTRIBUTING)
+    assert len(pairs) >= 3
+    for name, path in pairs:
+        assert re.search(rf"^(?:def |class )?{name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), name
+
+
+def test_names_that_contributing_uses_are_kits() -> None:
+    for name, path in {
+        "Loss": "kit.losses", "Net": "kit.members.textnet.nets", "Member": "kit.member", "Predictor": "kit.member",
+        "Features": "kit.tables.features", "Dataset": "kit.members.network.dataset", "Metric": "kit.metrics",
+        "METRICS": "kit.metrics", "Network": "kit.members.network.network", "Recipe": "kit.recipe",
+    }.items():  # fmt: skip
+        assert f"`{name}`" in CONTRIBUTING and hasattr(importlib.import_module(path), name), name
+    code = " ".join(re.findall(r"`[^`\n]+`", CONTRIBUTING))
+    for method, cls in (("per_row", Loss), ("kinds", Loss), ("build", Net), ("compute", Features), ("alone", Features),
+                        ("learn", Member), ("inputs", Dataset), ("make_dataset", Network), ("load_dataset", Network),
+                        ("make_body", Network)):  # fmt: skip
+        assert re.search(rf"`{method}\b", code) and hasattr(cls, method), method
+
+
+def test_the_glossary_is_in_order_and_says_where_each_word_is() -> None:
+    rows = re.findall(r"^\| \*\*(.+?)\*\* \| (.+?) \| `(.+?)` \|$", GLOSSARY, re.MULTILINE)
+    words = [word for word, _, _ in rows]
+    assert words == sorted(words) and len(words) > 25
+    assert [where for _, _, where in rows if not exists(where)] == []
+    assert {"bank", "member", "recipe", "run", "fold store", "spec", "stage", "view", "plan"} <= set(words)
+    assert max(len(meaning) for _, meaning, _ in rows) < 160
+
+
+def test_what_a_recipe_names_is_at_the_door() -> None:
+    """`from kit import …` offers every member, loss and metric."""
+    for package in (kit.members, kit.losses, kit.metrics):
+        specs = [n for n in package.__all__ if not isinstance(getattr(package, n), (FunctionType, dict))]
+        assert [name for name in specs if name not in kit.__all__] == [], package.__name__

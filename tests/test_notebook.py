@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from kit.spec import KitError
+from kit.core.errors import KitError
 from kit.train import ArrayBatches
+from tests.helpers.house import ROOT
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,8 +47,24 @@ def test_the_engine_s_notebook_does_what_it_says(monkeypatch: pytest.MonkeyPatch
     assert len(cells[1].strip().splitlines()) == 5 and "kit.data" not in "".join(cells)
     reached = [said["accuracy"](said[name]) for name in ("net", "two", "fgm", "ema", "resumed")]
     assert said["accuracy"](said["mlp"]()) < 0.3 and min(reached) > 0.85
-    assert said["same"] and len(said["judged"].scores) == 5 and len(said["curves"]["cosine"]) == 100
+    assert said["same"] and len(said["best"].scores) == 5 and len(said["curves"]["cosine"]) == 100
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_first_run_goes_from_one_import_to_a_submission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    cells = code(next(path for path in NOTEBOOKS if path.stem == "first_run"))
+    for i, cell in enumerate(cells):
+        exec(compile(cell, f"cell {i}", "exec"), names)
+    assert cells[0].startswith("from kit import ") and "from kit." not in "".join(cells)  # one door
+    blend, submission, sample = names["blend"], names["submission"], names["test"]
+    assert blend.score > 0.95 and set(blend.weights) == {"linear", "nbsvm", "boost"}
+    assert blend.submission == Path("runs/first_run/submission.csv") and len(submission) == len(sample)
+    assert not names["submission"].isna().any(axis=None) and len(names["predicted"]) == 3
+    assert list(names["cv"].oof.columns) == ["id", "linear", "complement_nb"]
+    assert names["fitted"].predict(["a text", "another"]).shape == (2, 1)
 
 
 # ---- batches of arrays -------------------------------------------------------------------------
@@ -64,7 +81,7 @@ def test_an_epoch_holds_each_row_once_in_an_order_of_its_own() -> None:
     assert np.concatenate(other.plan(1)).tolist() != plans[0]
 
 
-def test_a_batch_has_the_rows_asked_for_in_the_types_that_models_take() -> None:
+def test_a_batch_has_the_given_rows_in_the_types_that_models_take() -> None:
     x, codes = np.random.default_rng(0).normal(size=(6, 2)), torch.arange(6)
     rows = np.array([4, 0, 5])
     batch = ArrayBatches({"x": x, "codes": codes}, np.arange(6) * 2)[rows]

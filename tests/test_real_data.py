@@ -8,7 +8,8 @@ import pytest
 
 from competitions.toxic.recipe import Toxic
 from kit.metrics import mean_roc_auc
-from kit.run import Run
+from kit.run.fold import fit_fold
+from kit.run.run import Run
 from kit.table import Table
 
 FOLDER = Path(os.environ.get("KIT_TEST_DATA", os.environ.get("KIT_DATA", "data"))) / "toxic"
@@ -33,9 +34,9 @@ def test_folds_keep_the_share_of_every_label(table: Table, tmp_path: Path) -> No
 @pytest.mark.parametrize(("name", "least"), [("linear", 0.95), ("nbsvm", 0.94), ("boost", 0.75)])
 def test_members_score_on_a_sample_of_real_comments(table: Table, tmp_path: Path, name: str, least: float) -> None:
     run = Run(Toxic(), table.subset(8000), tmp_path)
-    assert run.fit(name, 0) == "done"
+    assert fit_fold(run, name, 0).state == "done"
     _, judged = run.split(0)
-    kept = run.shelf(name).read(0)
+    kept = run.store(name).read(0)
     assert kept is not None
     score = mean_roc_auc(run.table.y[judged], kept.valid)
     assert score == pytest.approx(kept.score["score"])

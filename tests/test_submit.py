@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.data import Task
+from kit.core.errors import KitError
 from kit.metrics import f1, log_loss, mean_roc_auc, quadratic_kappa, rmse, roc_auc
-from kit.spec import KitError
 from kit.submit import check, submission, write
+from kit.table import read_table
+from kit.task import Task
 
 IDS = ["00012", "7", "b", "00001"]
 TOXIC = Task(name="toxic", kind="multilabel", targets=("toxic", "threat"), metric=mean_roc_auc)
@@ -46,7 +47,7 @@ def test_rows_and_columns_follow_the_sample() -> None:
     assert frame["threat"].tolist() == [0.6, 0.8, 0.2, 0.4]
 
 
-def test_values_judged_by_kappa_become_whole_grades() -> None:
+def test_values_scored_by_kappa_become_whole_grades() -> None:
     essays = Task(name="essays", kind="regression", targets=("score",), metric=quadratic_kappa)
     p = np.array([[0.2], [1.3], [2.7], [9.0]])
     assert submission(essays, None, IDS, p, (1.0, 1.2, 3.0))["score"].tolist() == [1, 2, 2, 3]
@@ -67,6 +68,52 @@ def test_the_id_column_may_stand_anywhere_and_be_numbers() -> None:
     frame = submission(TOXIC, sample, np.array([10, 11]), P[:2])
     assert list(frame.columns) == ["toxic", "id", "threat"]
     assert frame["id"].tolist() == ["11", "10"] and frame["toxic"].tolist() == [0.3, 0.1]
+
+
+def test_test_rows_that_the_sample_does_not_ask_for_are_left_out() -> None:
+    more = submission(TOXIC, SAMPLE, [*IDS, "c"], np.vstack([P, P[:1]]))
+    pd.testing.assert_frame_equal(more, submission(TOXIC, SAMPLE, IDS, P))
+
+
+@pytest.mark.parametrize(
+    ("classes", "theirs", "written"),
+    [
+        ((), [True, False], ["False", "True"]),
+        ((), ["FALSE", "FALSE"], ["FALSE", "TRUE"]),
+        ((), ["n", "n"], ["n", "y"]),
+        ((), ["No", "Yes"], ["No", "Yes"]),
+        ((), [0, 0], [0, 1]),
+        ((), [0.5, 0.5], [0, 1]),
+        ((), [None, None], [0, 1]),
+        (("no", "yes"), ["Yes", "Yes"], ["No", "Yes"]),
+        (("no", "yes"), [0, 0], [0, 1]),
+        (("ham", "spam"), ["Spam", "Ham"], ["Ham", "Spam"]),
+        ((-1, 1), [1, 1], [-1, 1]),
+        ((1, 2), ["2", "2"], [1, 2]),
+        ((1, 2), [0, 0], [0, 1]),
+        ((-1, 1), [0.5, 0.1], [-1, 1]),
+    ],
+)
+def test_labels_are_spelled_as_the_sample_spells_them(
+    classes: Any, theirs: Any, written: list[Any], tmp_path: Path
+) -> None:
+    task = Task(name="t", kind="binary", targets="y", classes=classes, metric=f1)
+    sample = pd.DataFrame({"id": ["1", "2"], "y": theirs})
+    frame = submission(task, sample, ["1", "2"], np.array([[0.1], [0.9]]))
+    assert frame["y"].tolist() == written
+    assert write(tmp_path / "s.csv", frame, task, sample) == []
+    soft = submission(task.override("metric=roc_auc"), sample, ["1", "2"], np.array([[0.1], [0.9]]))
+    assert soft["y"].tolist() == [0.1, 0.9], "a metric of probabilities gets probabilities, whatever the sample holds"
+
+
+def test_classes_are_spelled_as_the_sample_spells_them() -> None:
+    p = np.eye(3)
+    frame = submission(PETS, pd.DataFrame({"id": ["1", "2", "3"], "pet": ["Dog", "Dog", "Cat"]}), ["1", "2", "3"], p)
+    assert frame["pet"].tolist() == ["Cat", "Dog", "eel"], (
+        "a class that the sample does not hold is spelled as in train"
+    )
+    frame = submission(PETS, pd.DataFrame({"id": ["1", "2", "3"], "pet": ["none"] * 3}), ["1", "2", "3"], p)
+    assert frame["pet"].tolist() == ["cat", "dog", "eel"]
 
 
 def test_a_lone_column_of_another_name_is_the_target() -> None:
@@ -101,7 +148,7 @@ def test_labels_are_the_words_of_the_task_and_thresholds_are_kept_to() -> None:
     assert frame.to_dict("list") == {"id": list("4321"), "answer": ["yes", "yes", "yes", "no"]}
     assert check(frame, task, sample_of(list("4321"), "answer")) == []
     assert refused(check, frame.replace("no", "No"), task, sample_of(list("4321"), "answer")) == (
-        "submission.csv: column 'answer': id 1 has no label but 'No'; labels are: no, yes"
+        "submission.csv: column 'answer': id 1 has the value 'No', which is no label; labels are: no, yes"
     )
     ranked = Task(name="pairs", kind="binary", targets=("same",), classes=("no", "yes"), metric=roc_auc)
     assert submission(ranked, None, list("1234"), p)["same"].tolist() == p[:, 0].tolist()
@@ -135,9 +182,6 @@ def test_submission_refuses_what_does_not_fit() -> None:
         "test rows: id 00012 is missing of those in sample_submission.csv; "
         "it has '12': read ids as strings to keep '00012'"
     )
-    assert refused(submission, TOXIC, SAMPLE, [*IDS, "c"], np.vstack([P, P[:1]])) == (
-        "test rows: id c is not in sample_submission.csv (5 rows, not 4)"
-    )
     assert refused(submission, TOXIC, SAMPLE, ["7", "7", "b", "00001"], P) == "test rows: id 7 occurs twice"
 
 
@@ -158,13 +202,13 @@ def test_argmax_does_not_hide_nan() -> None:
 
 def test_samples_of_another_competition() -> None:
     assert refused(submission, TOXIC, SAMPLE.rename(columns={"id": "Id"}), IDS, P) == (
-        "sample_submission.csv: column 'id' is missing; there are: Id, threat, toxic"
+        "sample_submission.csv: column 'id' is missing; did you mean 'Id'?"
     )
     assert refused(submission, TOXIC, SAMPLE.rename(columns={"threat": "thread"}), IDS, P) == (
         "sample_submission.csv: column 'threat' is missing; did you mean 'thread'?"
     )
     assert refused(submission, TOXIC, SAMPLE.assign(insults=0), IDS, P) == (
-        "sample_submission.csv: column 'insults' is nothing that task 'toxic' predicts; there are: toxic, threat"
+        "sample_submission.csv: column 'insults' is not predicted by task 'toxic'; there are: toxic, threat"
     )
     assert refused(submission, PETS, sample_of(["1"], "cat", "eel"), ["1"], np.ones((1, 3)) / 3) == (
         "sample_submission.csv: column 'dog' is missing; there are: cat, eel"
@@ -257,11 +301,11 @@ def test_check_refuses_logits_but_not_of_a_regression() -> None:
 def test_check_refuses_unknown_labels() -> None:
     frame = pd.DataFrame({"id": ["1", "2"], "pet": ["cat", "cow"]})
     assert refused(check, frame, PETS) == (
-        "submission.csv: column 'pet': id 2 has no label but 'cow'; labels are: cat, dog, eel"
+        "submission.csv: column 'pet': id 2 has the value 'cow', which is no label; labels are: cat, dog, eel"
     )
     task = Task(name="pairs", kind="binary", targets=("same",), metric=f1)
     assert refused(check, pd.DataFrame({"id": ["1", "2"], "same": [0.3, 1]}), task) == (
-        "submission.csv: column 'same': id 1 has no label but '0.3'; labels are: 0, 1"
+        "submission.csv: column 'same': id 1 has the value '0.3', which is no label; labels are: 0, 1"
     )
 
 
@@ -334,7 +378,7 @@ def test_a_disk_that_fails_midway_leaves_the_earlier_file(tmp_path: Path, monkey
         raise OSError("no space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", half)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(KitError, match=r"^cannot write .*submission.csv: no space left on device$"):
         write(path, good().assign(threat=0.1), TOXIC, SAMPLE)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
@@ -343,3 +387,22 @@ def test_warnings_come_back_from_write_and_the_file_is_written(tmp_path: Path) -
     path = tmp_path / "s.csv"
     assert write(path, good().assign(toxic=0), TOXIC, SAMPLE) == ["s.csv: column 'toxic' is 0 in every row"]
     assert path.exists()
+
+
+@pytest.mark.parametrize("separator, sign", [(";", ","), ("\t", "."), (",", ".")])
+def test_the_submission_has_the_separator_and_the_decimal_sign_of_the_sample(
+    separator: str, sign: str, tmp_path: Path
+) -> None:
+    files = {
+        "train.csv": "id,x,sold\n1,2,0\n2,3,1\n",
+        "test.csv": "id,x\n3,2\n4,5\n",
+        "sample.csv": separator.join(["id", "sold"]) + f"\n4{separator}0{sign}5\n3{separator}0{sign}5\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    task = Task(name="t", kind="binary", targets="sold", metric=roc_auc)
+    table = read_table(task, *(tmp_path / name for name in files))
+    frame = submission(task, table.sample, table.test["id"], np.array([[0.25], [0.75]]))
+    write(tmp_path / "s.csv", frame, task, table.sample, table.separator)
+    rows = [["id", "sold"], ["4", f"0{sign}75"], ["3", f"0{sign}25"]]
+    assert (tmp_path / "s.csv").read_text() == "".join(separator.join(row) + "\n" for row in rows)

@@ -9,7 +9,7 @@ import huggingface_hub
 import pytest
 
 from kit import weights
-from kit.spec import KitError
+from kit.core.errors import KitError
 from kit.weights import PACKAGES, find_weights, is_model
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -118,7 +118,7 @@ def test_the_sentence_lists_where_it_looked(hub: Hub, tmp_path: Path, monkeypatc
     assert "package" not in str(raised.value).split("To provide")[0]
 
 
-def test_the_hub_is_asked_for_safetensors_first(hub: Hub, tmp_path: Path) -> None:
+def test_safetensors_are_downloaded_first(hub: Hub, tmp_path: Path) -> None:
     hub.online = model_at(tmp_path / "download")
     find_weights("org/net")
     asked = [call for call in hub.calls if not call["local"]]

@@ -2,12 +2,7 @@
 
 from pathlib import Path
 
-from kit.data import Task
-from kit.ensemble import Blend, Greedy
-from kit.folds import Folds, Multilabel
-from kit.members import NBSVM, Boost, Encoder, Linear
-from kit.metrics import mean_roc_auc
-from kit.recipe import Recipe
+from kit import NBSVM, Boost, Encoder, Greedy, Linear, Medals, Multilabel, Recipe, Task, mean_roc_auc
 
 
 class Toxic(Recipe):
@@ -23,18 +18,24 @@ class Toxic(Recipe):
         metric=mean_roc_auc,
         slug="jigsaw-toxic-comment-classification-challenge",
     )
+    # facts that are certain from the public record; what is not stays out
+    medals = Medals(
+        teams=4551, winner=0.9885, split="the private part of the 63,978 test rows that were scored, of 153,164"
+    )
     presets = {
-        "quick": ["minilm.length=40", "minilm.batch_rows=64", "boost.trees=100"],
+        # for the embedded sample: few rows need many small steps, and half of MiniLM's layers know enough as they are
+        "quick": ["minilm.length=64", "minilm.batch_rows=16", "minilm.stage.freeze=3", "minilm.stage.lr=3e-4",
+                  "boost.trees=100"],
         "full": ["minilm.weights=microsoft/deberta-v3-base", "minilm.length=256", "minilm.stage.epochs=2",
                  "minilm.stage.lr=2e-5", "minilm.stage.head_lr=1e-4"],
     }  # fmt: skip
 
-    folds: Folds = Multilabel(n=5)
-    linear: Linear = Linear()
-    nbsvm: NBSVM = NBSVM(alpha=0.1, char=Linear().char)
-    boost: Boost = Boost()
-    minilm: Encoder = Encoder(weights="sentence-transformers/all-MiniLM-L6-v2")
-    blend: Blend = Greedy()
+    folds = Multilabel(n=5)
+    linear = Linear()
+    nbsvm = NBSVM(alpha=0.1, char=Linear().char)
+    boost = Boost()
+    minilm = Encoder(weights="sentence-transformers/all-MiniLM-L6-v2")
+    blend = Greedy()
 
     def write_sample(self, folder: Path) -> None:
         from competitions.toxic.sample import write

@@ -1,109 +1,164 @@
-"""Augment: a changed text from a text; and how augments are put together and seeded."""
+"""Augment: a random change of a text or a picture. Also how augments are combined and seeded."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from kit.spec import KitError, Spec
+from kit.core.errors import KitError
+from kit.core.spec import Spec, validator
 
-BLOCK = 1024  # rows whose generators are held at a time
-STREAM = int.from_bytes(b"augmented")  # a stream of random numbers of its own, whatever else the seed seeds
+Changes = Literal["texts", "pictures"]
+
+BLOCK = 1024  # number of rows whose random generators are in memory at a time
+STREAM = int.from_bytes(b"augmented")  # part of the seed: other uses of the same seed get other random numbers
 
 
 class Augment(Spec):
-    """A way to change texts: `augment(text, rng)` is another text.
+    """A random change of samples, which are texts or pictures: `augment(sample, rng)` gives another sample.
 
-    The same text and state of `rng` give the same answer, and nothing outside is touched: no global random state, no
-    counter. Whether a changed text keeps its label is for the recipe to judge: each augment says what it changes.
+    The same sample and the same state of `rng` give the same result; no global random state is used. Each augment says
+    what it changes. Whether the label stays right is for the author of the recipe to decide.
     """
 
-    @abstractmethod
-    def __call__(self, text: str, rng: np.random.Generator) -> str:
-        """The changed text; one in which there is nothing to change comes back as it is."""
+    @property
+    def changes(self) -> Changes:
+        """What a sample is: a text (str), or a picture (height, width, 3) uint8."""
+        return "texts"
 
-    def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
-        """Each text changed by its own generator, as one call after another would."""
-        return [self(text, rng) for text, rng in zip(texts, rngs, strict=True)]
-
-
-class Together(Augment):
-    """An augment that is at its best with many texts at once, as models are; it gives `many`."""
-
-    def __call__(self, text: str, rng: np.random.Generator) -> str:
-        return self.many([text], [rng])[0]
+    @property
+    def crops(self) -> bool:
+        """Of pictures: whether it chooses itself which part is shown; if not, the centre that judged rows show."""
+        return False
 
     @abstractmethod
-    def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]: ...
+    def __call__(self, sample: Any, rng: np.random.Generator) -> Any:
+        """The changed sample, or the same one if there is nothing to change."""
+
+    def many(self, samples: Sequence[Any], rngs: Sequence[np.random.Generator]) -> list[Any]:
+        """Changes each sample with its own generator; gives the same samples as single calls."""
+        return [self(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
 
 
-class Chain(Together):
-    """One step after another; it keeps what all of them keep."""
+class BatchAugment(Augment):
+    """An augment that is faster on many samples at once, for example one with a model. A subclass implements `many`."""
 
-    steps: tuple[Augment, ...] = Field(min_length=1, description="augments, the first one first")
+    def __call__(self, sample: Any, rng: np.random.Generator) -> Any:
+        return self.many([sample], [rng])[0]
 
-    def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
+    @abstractmethod
+    def many(self, samples: Sequence[Any], rngs: Sequence[np.random.Generator]) -> list[Any]: ...
+
+
+class Combined(BatchAugment):
+    """Base class of augments that are made of augments, all of texts or all of pictures."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[Augment, ...]:
+        """The augments that it is made of."""
+
+    @property
+    def changes(self) -> Changes:
+        return self.parts[0].changes
+
+    @property
+    def crops(self) -> bool:
+        return any(part.crops for part in self.parts)
+
+    @validator(mode="after")
+    def _check_parts(self) -> Self:
+        for part in self.parts:
+            if part.changes != self.changes:
+                one, other = type(self.parts[0]).__name__, type(part).__name__
+                raise ValueError(f"{one} changes {self.changes}, and {other} {part.changes}; combine those of one kind")
+        return self
+
+
+class Chain(Combined):
+    """Applies several augments, one after the other."""
+
+    steps: tuple[Augment, ...] = Field(min_length=1, description="augments, in this order")
+
+    @property
+    def parts(self) -> tuple[Augment, ...]:
+        return self.steps
+
+    def many(self, samples: Sequence[Any], rngs: Sequence[np.random.Generator]) -> list[Any]:
         for step in self.steps:
-            texts = step.many(texts, rngs)
-        return list(texts)
+            samples = step.many(samples, rngs)
+        return list(samples)
 
 
-class OneOf(Together):
-    """One of several, each as likely as the others; it keeps what all of them keep."""
+class OneOf(Combined):
+    """Applies one of several augments to each sample, all with the same probability."""
 
-    choices: tuple[Augment, ...] = Field(min_length=1, description="augments of which each text meets one")
+    choices: tuple[Augment, ...] = Field(min_length=1, description="augments; each sample gets one of them")
 
-    def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
+    @property
+    def parts(self) -> tuple[Augment, ...]:
+        return self.choices
+
+    def many(self, samples: Sequence[Any], rngs: Sequence[np.random.Generator]) -> list[Any]:
         taken = [int(rng.random() * len(self.choices)) for rng in rngs]
         for number, choice in enumerate(self.choices):
-            texts = _some(choice, texts, rngs, [number == t for t in taken])
-        return list(texts)
+            samples = _some(choice, samples, rngs, [number == t for t in taken])
+        return list(samples)
 
 
-class Sometimes(Together):
-    """A step for a share of the texts; the others stay as they are."""
+class Sometimes(Combined):
+    """Applies an augment to a share of the samples; the others are not changed."""
 
-    step: Augment = Field(description="augment")
-    p: float = Field(0.5, ge=0, le=1, description="probability that a text meets it")
+    step: Augment = Field(description="the augment")
+    p: float = Field(0.5, ge=0, le=1, description="probability that a sample is changed")
 
-    def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
-        return _some(self.step, texts, rngs, [rng.random() < self.p for rng in rngs])
+    @property
+    def parts(self) -> tuple[Augment, ...]:
+        return (self.step,)
+
+    def many(self, samples: Sequence[Any], rngs: Sequence[np.random.Generator]) -> list[Any]:
+        return _some(self.step, samples, rngs, [rng.random() < self.p for rng in rngs])
 
 
 def _some(
-    augment: Augment, texts: Sequence[str], rngs: Sequence[np.random.Generator], which: Sequence[bool]
-) -> list[str]:
-    """All texts, those of `which` changed."""
+    augment: Augment, samples: Sequence[Any], rngs: Sequence[np.random.Generator], which: Sequence[bool]
+) -> list[Any]:
+    """All samples; those that `which` marks are changed."""
     at = [i for i, wanted in enumerate(which) if wanted]
-    changed = dict(zip(at, augment.many([texts[i] for i in at], [rngs[i] for i in at]), strict=True)) if at else {}
-    return [changed.get(i, text) for i, text in enumerate(texts)]
+    changed = dict(zip(at, augment.many([samples[i] for i in at], [rngs[i] for i in at]), strict=True)) if at else {}
+    return [changed.get(i, sample) for i, sample in enumerate(samples)]
 
 
 def augmented(
-    texts: Sequence[str], augment: Augment, seed: int, epoch: int, rows: Sequence[int], column: int = 0
-) -> list[str]:
-    """The texts as they are read in an epoch.
+    texts: Sequence[Any], augment: Augment, seed: int, epoch: int, rows: Sequence[int], column: int = 0
+) -> list[Any]:
+    """The augmented texts or pictures of an epoch.
 
-    A text depends on (seed, column, epoch, its row number) alone: not on the order of rows, on who works on them, or on
-    whether the run was resumed.
+    The change of a sample depends only on (seed, column, epoch, row number): not on the order of rows, the number of
+    workers, or whether the run was resumed.
 
     Args:
-        texts: (n,) those of `rows`.
-        seed: of the run, not negative.
-        epoch: counted from 0.
+        texts: (n,) texts or pictures of `rows`.
+        augment: the augment.
+        seed: seed of the run, not negative.
+        epoch: number of the epoch, from 0.
         rows: (n,) numbers of the rows in the whole table.
-        column: number of the text column, where rows have several.
+        column: number of the column of texts, or of the picture within a row, if rows have several.
+
+    Returns:
+        (n,) changed samples.
 
     Raises:
-        KitError: as many texts as rows are wanted, and no negative number.
+        KitError: the numbers of samples and rows differ, or a number is negative.
     """
     if len(texts) != len(rows):
-        raise KitError(f"{len(texts)} texts were given for {len(rows)} rows")
+        raise KitError(f"{len(texts)} samples were given for {len(rows)} rows")
     numbers = np.asarray(rows, dtype=np.int64)
     if min(seed, epoch, numbers.min(initial=0)) < 0:
-        raise KitError("seed, epoch and row numbers of augmented texts cannot be negative")
-    changed: list[str] = []
+        raise KitError("seed, epoch and row numbers of augmented samples cannot be negative")
+    changed: list[Any] = []
     for start in range(0, len(texts), BLOCK):
         some = numbers[start : start + BLOCK].tolist()
         rngs = [np.random.default_rng([STREAM, seed, column, epoch, row]) for row in some]

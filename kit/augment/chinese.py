@@ -1,4 +1,4 @@
-"""Changes of Chinese text: characters, words, clauses."""
+"""Augments of Chinese texts: of characters, words and clauses."""
 
 from functools import cache
 from typing import Any, Literal
@@ -10,24 +10,24 @@ from kit.augment.base import Augment
 from kit.augment.lexicon import Lexicon, lexicon
 from kit.augment.pieces import clauses, drawn, is_han, sentences
 from kit.augment.similar import SHAPE, SOUND, groups
-from kit.files import checksums
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.core.files import checksums
 from kit.text.segment import jieba_words
 
 
 class HanSimilar(Augment):
-    """Characters become ones that sound or look alike, as in mistyped text; keeps the length and all other characters.
+    """Replaces characters by others that sound or look alike, as in mistyped text; keeps the length.
 
-    The kit's own table has some 300 common characters. Those that it lacks stay.
+    kit's own table has about 300 common characters. Other characters are not changed.
     """
 
-    share: float = Field(0.1, gt=0, le=1, description="probability of each character of the table to be replaced")
+    share: float = Field(0.1, gt=0, le=1, description="probability that a character of the table is replaced")
     kinds: tuple[Literal["sound", "shape"], ...] = Field(
-        ("sound", "shape"), min_length=1, description="likenesses of the kit's own table"
+        ("sound", "shape"), min_length=1, description="kinds of similarity in kit's own table"
     )
-    table: str | None = Field(None, description="file of lines character<TAB>other,other, instead of the kit's table")
+    table: str | None = Field(None, description="file of lines character<TAB>other,other, instead of kit's table")
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(table=self.table)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -40,9 +40,9 @@ class HanSimilar(Augment):
 
 
 class HanDelete(Augment):
-    """Chinese characters are left out, here and there one; punctuation and other letters stay."""
+    """Deletes single Chinese characters; keeps punctuation and other letters."""
 
-    share: float = Field(0.05, gt=0, lt=1, description="probability of each Chinese character to be left out")
+    share: float = Field(0.05, gt=0, lt=1, description="probability that a Chinese character is deleted")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         characters = list(text)
@@ -53,9 +53,9 @@ class HanDelete(Augment):
 
 
 class HanSwap(Augment):
-    """Neighbouring Chinese characters change places; keeps the characters, breaks words and may make others."""
+    """Swaps neighbouring Chinese characters; keeps the characters, but breaks words and may make new ones."""
 
-    share: float = Field(0.05, gt=0, le=1, description="probability of each pair of neighbours to change places")
+    share: float = Field(0.05, gt=0, le=1, description="probability that two neighbours swap places")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         characters, free = list(text), 0
@@ -67,12 +67,12 @@ class HanSwap(Augment):
 
 
 class ClauseSwap(Augment):
-    """Two clauses of a sentence, parted by commas or semicolons, change places; keeps the clauses, breaks their order.
+    """Swaps two clauses of a sentence; keeps the clauses, changes their order.
 
-    Commas and the mark that closes the sentence stay where they are.
+    Commas, semicolons and the mark at the end of the sentence keep their places.
     """
 
-    share: float = Field(0.1, gt=0, le=1, description="probability of each sentence of several clauses to be changed")
+    share: float = Field(0.1, gt=0, le=1, description="probability that a sentence with several clauses is changed")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         pieces = sentences(text)
@@ -87,17 +87,17 @@ class ClauseSwap(Augment):
 
 
 class HanWords(Augment):
-    """Words become ones of like use, such as the nearest of word vectors: changes words, antonyms among the nearest.
+    """Replaces words by similar words of a lexicon, for example those with the nearest word vectors.
 
-    The text is cut into words by jieba (with a dictionary of its own, whatever was added to the shared one), or without
-    it into the longest words that the lexicon has, from left to right.
+    Antonyms have near vectors too. The text is segmented by jieba, or (`cut="longest"`) into the longest words of the
+    lexicon, from left to right.
     """
 
-    share: float = Field(0.1, gt=0, le=1, description="probability of each word of the lexicon to be replaced")
+    share: float = Field(0.1, gt=0, le=1, description="probability that a word of the lexicon is replaced")
     lexicon: str = Field(description="file of lines word<TAB>word,word; kit.augment.write_neighbours makes one")
-    cut: Literal["jieba", "longest"] = Field("jieba", description="what finds the words in a text")
+    cut: Literal["jieba", "longest"] = Field("jieba", description="how the text is segmented")
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(lexicon=self.lexicon)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -123,7 +123,7 @@ def _segmenter() -> Any:
 
 
 def _longest(text: str, known: Lexicon) -> list[str]:
-    """Forward maximum matching; what no entry covers comes one character a piece."""
+    """Forward maximum matching; a character that is in no word of the lexicon is a piece by itself."""
     pieces, at = [], 0
     while at < len(text):
         ends = (at + length for length in known.lengths.get(text[at], ()))

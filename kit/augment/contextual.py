@@ -1,4 +1,4 @@
-"""Words that a masked language model finds likely in their place."""
+"""ContextualWords: replaces or inserts words that a masked language model predicts."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from kit.augment.base import Together
+from kit.augment.base import BatchAugment
 from kit.augment.models import load
 from kit.augment.pieces import cased_like, drawn, is_han
-from kit.lazy import later
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.core.lazy import later
 from kit.weights import find_weights, local_sums
 
 if TYPE_CHECKING:
@@ -21,43 +21,45 @@ if TYPE_CHECKING:
 else:
     torch = later("torch")
 
-SUBWORD = "##"  # before pieces that go on with a word, in WordPiece
-SPACE = ("Ġ", "▁")  # before pieces that begin one, in byte-level BPE and SentencePiece
+SUBWORD = "##"  # WordPiece: prefix of pieces that continue a word
+SPACE = ("Ġ", "▁")  # byte-level BPE and SentencePiece: prefix of pieces that begin a word
 
 
-class ContextualWords(Together):
-    """Words become, or get before them, what a masked language model puts there (Kobayashi 2018; Wu et al. 2019).
+class ContextualWords(BatchAugment):
+    """Replaces words, or inserts words before them, by a masked language model (Kobayashi 2018; Wu et al. 2019).
 
-    All taken words of a text are masked at once; one of the `top` likeliest whole words other than the old one is
-    drawn by its probability. The model knows no label: good and bad are likely in the same places. Keeps all other
-    characters as they are. Words beyond `length` tokens, or beyond the model's places, stay; where words are inserted,
-    those beyond half of that. Where the model cuts characters, as Chinese BERTs do, words are characters.
-    Probabilities, to their last bits, depend on the texts that share a batch.
+    All chosen words of a text are masked at once. The new word is drawn, by its probability, from the `top` most
+    probable whole words without the old one. The model does not know the label: it may replace "good" by "bad". Words
+    after `length` tokens, or after the model's last position, are not changed; with insertion, words after half of
+    that. If the model splits a text into characters, as Chinese BERTs do, each character is a word. The last bits of
+    the probabilities depend on the other texts of the batch.
     """
 
-    immaterial = ("batch", "device")
+    not_in_identity = ("batch", "device")
 
     weights: str = Field(description="folder or name of a masked language model with a fast tokenizer")
     share: float = Field(
-        0.1, gt=0, le=1, description="probability of each word to be replaced, or to get one before it"
+        0.1, gt=0, le=1, description="probability that a word is replaced, or that a word is inserted before it"
     )
-    action: Literal["substitute", "insert"] = Field("substitute", description="what is done to words")
-    top: int = Field(10, ge=1, description="likeliest words of which one is drawn")
-    length: int = Field(512, ge=3, description="most tokens that the model reads of a text")
+    action: Literal["substitute", "insert"] = Field("substitute", description="replace words, or insert words")
+    top: int = Field(10, ge=1, description="the new word is drawn from so many most probable words")
+    length: int = Field(512, ge=3, description="largest number of tokens that the model reads of a text")
     batch: int = Field(16, ge=1, description="texts in one forward pass")
-    device: str = Field("cpu", description="where the model runs, such as cuda")
+    device: str = Field("cpu", description="device of the model, such as cuda")
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return local_sums(weights=self.weights)
 
     def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
-        model = _loaded(self.weights, self.device, *self.reads().values())
+        model = _loaded(self.weights, self.device, *self.file_checksums().values())
         changed = list(texts)
         for start in range(0, len(texts), self.batch):
             at = range(start, min(start + self.batch, len(texts)))
             found = {i: self._masked(model, texts[i], rngs[i]) for i in at}
             rows = {i: row for i, row in found.items() if row.spans}
-            for (i, row), (p, tokens) in zip(rows.items(), model.likeliest(list(rows.values()), self.top), strict=True):
+            for (i, row), (p, tokens) in zip(
+                rows.items(), model.most_probable(list(rows.values()), self.top), strict=True
+            ):
                 upto = np.cumsum(p, axis=1)
                 taken = (upto < rngs[i].random((len(p), 1)) * upto[:, -1:]).sum(1)
                 drawn_tokens = tokens[np.arange(len(tokens)), taken].tolist()
@@ -66,7 +68,7 @@ class ContextualWords(Together):
         return changed
 
     def _masked(self, model: "MaskedLM", text: str, rng: np.random.Generator) -> "Masked":
-        length = min(self.length, model.places) // (2 if self.action == "insert" else 1)  # masks need places too
+        length = min(self.length, model.places) // (2 if self.action == "insert" else 1)  # inserted masks need room
         encoded = model.tokenizer(text, truncation=True, max_length=length, return_offsets_mapping=True)
         ids, offsets, words = encoded["input_ids"], encoded["offset_mapping"], _words(encoded, text)
         made, at, old, spans, begin = [], [], [], [], 0
@@ -89,7 +91,14 @@ class ContextualWords(Together):
 
 
 class Masked(NamedTuple):
-    """A text's token ids with masks, where these are, the first token of what each stands for, and its span."""
+    """A masked text.
+
+    Attributes:
+        ids: token ids with masks.
+        at: places of the masks in `ids`.
+        old: the first token id of each masked word.
+        spans: begin and end of each masked word in the text.
+    """
 
     ids: list[int]
     at: list[int]
@@ -98,7 +107,7 @@ class Masked(NamedTuple):
 
 
 def _words(encoded: Any, text: str) -> list[tuple[int, int]]:
-    """First and last token of each word; punctuation that a tokenizer leaves at words is none of theirs."""
+    """First and last token of each word, without punctuation that the tokenizer attaches to words."""
     offsets, numbers = encoded["offset_mapping"], encoded.word_ids(0)
     found = []
     for number, group in groupby(range(len(numbers)), numbers.__getitem__):
@@ -109,7 +118,7 @@ def _words(encoded: Any, text: str) -> list[tuple[int, int]]:
 
 
 class MaskedLM:
-    """A masked language model and its tokenizer, to be asked for whole words."""
+    """A masked language model with its tokenizer, which predicts whole words."""
 
     def __init__(self, folder: Path, device: str) -> None:
         self.tokenizer, self.model = load(folder, "AutoModelForMaskedLM", device)
@@ -117,7 +126,7 @@ class MaskedLM:
             raise KitError(f"{folder} has no fast tokenizer with a mask token, as ContextualWords needs")
         self.device = device
         tables = (m for name, m in self.model.named_modules() if name.endswith("position_embeddings"))
-        # those of RoBERTa begin behind the padding's
+        # RoBERTa's positions begin after the padding position
         places = [t.num_embeddings - (0 if t.padding_idx is None else t.padding_idx + 1) for t in tables]
         self.places = min(places, default=2**31)
         pieces = self.tokenizer.convert_ids_to_tokens(list(range(len(self.tokenizer))))
@@ -130,8 +139,8 @@ class MaskedLM:
         ]
         self.whole = torch.tensor(whole, device=device).nonzero()[:, 0]
 
-    def likeliest(self, rows: list[Masked], top: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each row probabilities (masks, top) and tokens (masks, top) of whole words, the old ones left out."""
+    def most_probable(self, rows: list[Masked], top: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each row probabilities (masks, top) and token ids (masks, top) of whole words, without the old ones."""
         if not rows:
             return []
         ids = torch.full((len(rows), max(len(row.ids) for row in rows)), self.tokenizer.pad_token_id or 0)

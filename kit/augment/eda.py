@@ -1,4 +1,4 @@
-"""EDA: easy data augmentation (Wei & Zou 2019), its four operations one by one and as one."""
+"""EDA: easy data augmentation (Wei & Zou 2019), and its four operations as single augments."""
 
 import numpy as np
 from pydantic import Field
@@ -6,22 +6,22 @@ from pydantic import Field
 from kit.augment.base import Augment
 from kit.augment.lexicon import Lexicon, lexicon, synonyms
 from kit.augment.pieces import Pieces, cased_like, spared, without, words
-from kit.files import checksums
+from kit.core.files import checksums
 
-SHARE = Field(0.1, gt=0, le=1, description="words changed over words of the text; at least one is")
+SHARE = Field(0.1, gt=0, le=1, description="share of the words that are changed, at least one word")
 LEXICON = Field(description="file of lines word<TAB>synonym,synonym, or of the Paraphrase Database")
 
 
 class SynonymReplacement(Augment):
-    """A share of the words becomes synonyms: changes words, keeps their order and, as far as the lexicon, the sense.
+    """Replaces a share of the words by synonyms; keeps the order of words and, if the lexicon is good, the meaning.
 
-    Words that the lexicon lacks, stop words among them, stay.
+    Words that are not in the lexicon, such as stop words, are not changed.
     """
 
     share: float = SHARE
     lexicon: str = LEXICON
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(lexicon=self.lexicon)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -29,12 +29,12 @@ class SynonymReplacement(Augment):
 
 
 class RandomInsertion(Augment):
-    """Synonyms of words of the text are put at random places: adds words, keeps all that were there."""
+    """Inserts synonyms of the text's words at random places; keeps all words."""
 
-    share: float = Field(0.1, gt=0, le=1, description="words inserted over words of the text; at least one is")
+    share: float = Field(0.1, gt=0, le=1, description="inserted words, as a share of the text's words; at least one")
     lexicon: str = LEXICON
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(lexicon=self.lexicon)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -42,35 +42,34 @@ class RandomInsertion(Augment):
 
 
 class RandomSwap(Augment):
-    """Pairs of words change places: keeps the words, changes their order, and who did what to whom."""
+    """Swaps pairs of words; keeps the words, but changes their order, which may change the meaning."""
 
-    share: float = Field(0.1, gt=0, le=1, description="swaps over words of the text; there is at least one")
+    share: float = Field(0.1, gt=0, le=1, description="number of swaps, as a share of the text's words; at least one")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         return swap(text, self.share, rng)
 
 
 class RandomDeletion(Augment):
-    """Words are left out, a "not" as readily as others; one word always stays."""
+    """Deletes random words, also words like "not"; keeps at least one word."""
 
-    share: float = Field(0.1, gt=0, le=1, description="probability of each word to be left out")
+    share: float = Field(0.1, gt=0, le=1, description="probability that a word is deleted")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         return delete(text, self.share, rng)
 
 
 class EDA(Augment):
-    """One of synonym replacement, random insertion, random swap and random deletion, each as likely.
+    """One of synonym replacement, random insertion, random swap and random deletion, with equal probability.
 
-    Changes as many words as each says. Without a lexicon there are only swap and deletion. The paper advises an alpha
-    of 0.05 to 0.1, and of no more where there are thousands of texts to learn from. Unlike in its code, case and
-    punctuation are kept, and a replaced word is replaced at one place. For languages written with spaces.
+    Without a lexicon it is swap or deletion. The paper recommends an alpha of 0.05 to 0.1. Unlike its code, this class
+    keeps case and punctuation, and replaces a word at one place only. For languages with spaces between words.
     """
 
     alpha: float = Field(0.1, gt=0, le=1, description="share of the words that is changed")
     lexicon: str | None = Field(None, description="lexicon of synonyms: file of lines word<TAB>synonym,synonym")
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(lexicon=self.lexicon)
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -89,7 +88,7 @@ def replace(text: str, share: float, known: Lexicon, rng: np.random.Generator) -
 
 
 def insert(text: str, share: float, known: Lexicon, rng: np.random.Generator) -> str:
-    """The text with synonyms of its words between its words, before and behind them."""
+    """The text with synonyms of its words inserted at random places."""
     pieces = words(text)
     count = _count(pieces, share)
     sources = _with_synonyms(pieces, count, known, rng)
@@ -115,7 +114,7 @@ def swap(text: str, share: float, rng: np.random.Generator) -> str:
 
 
 def delete(text: str, share: float, rng: np.random.Generator) -> str:
-    """The text less some of its words, each left out with the same probability, but never all."""
+    """The text without some of its words, each deleted with the same probability, but never all."""
     pieces = words(text)
     return without(pieces, spared(len(pieces) // 2, share, rng))
 
@@ -123,7 +122,7 @@ def delete(text: str, share: float, rng: np.random.Generator) -> str:
 def _with_synonyms(
     pieces: Pieces, count: int, known: Lexicon, rng: np.random.Generator
 ) -> list[tuple[int, tuple[str, ...]]]:
-    """Places of at most `count` words that have synonyms, in random order, and these."""
+    """Places and synonyms of at most `count` words that have synonyms, in random order."""
     found: list[tuple[int, tuple[str, ...]]] = []
     for i in rng.permutation(len(pieces) // 2).tolist():
         if len(found) == count:

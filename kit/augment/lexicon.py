@@ -1,4 +1,4 @@
-"""Lexicons: files that list, for a word, others that may stand for it."""
+"""Lexicons: files that list the words that may replace a word."""
 
 import os
 from functools import lru_cache
@@ -6,25 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.files import write_text
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.core.files import write_text
 
 
 class Lexicon(dict[str, tuple[str, ...]]):
-    """Word → words that may stand for it; `lengths` has, for a character, those of words that it begins, long first."""
+    """Word → words that may replace it.
+
+    Attributes:
+        lengths: first character → lengths of the words that begin with it, longest first.
+    """
 
     lengths: dict[str, tuple[int, ...]]
 
 
 def lexicon(path: str) -> Lexicon:
-    """Word → words that may stand for it, from a UTF-8 file; read once, and again when the file changes.
+    """Reads a lexicon from a UTF-8 file. The result is cached until the file changes.
 
-    Lines are `word<TAB>synonym,synonym`, empty ones and those that begin with # are passed over; or those of the
-    Paraphrase Database (Ganitkevitch et al. 2013), `[NN] ||| word ||| paraphrase ||| …`. Entries of a word add up, in
-    the order of the file.
+    Each line is `word<TAB>synonym,synonym`, or a line of the Paraphrase Database (Ganitkevitch et al. 2013),
+    `[NN] ||| word ||| paraphrase ||| …`. Empty lines and lines that begin with # are skipped. A word may have several
+    lines.
 
     Raises:
-        KitError: there is no such file, it is in another encoding, or a line has another form.
+        KitError: there is no such file, it is not in UTF-8, or a line has another form.
     """
     file = os.path.expanduser(path)
     try:
@@ -32,7 +36,7 @@ def lexicon(path: str) -> Lexicon:
     except OSError as error:
         raise KitError(f"lexicon {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise KitError(f"lexicon {path} is not in UTF-8; save it so (GBK and the like are not guessed)") from None
+        raise KitError(f"lexicon {path} is not in UTF-8; save it in UTF-8 (other encodings are not guessed)") from None
 
 
 @lru_cache(maxsize=8)
@@ -62,7 +66,7 @@ def _read(path: str, changed: int) -> Lexicon:
 
 
 def synonyms(known: Lexicon, word: str) -> tuple[str, ...]:
-    """What the lexicon lists for a word as it is written, else in small letters."""
+    """The lexicon's entry for a word as it is written; if there is none, for the word in lower case."""
     return known.get(word) or known.get(word.lower(), ())
 
 
@@ -70,11 +74,11 @@ def write_neighbours(path: Path, words: list[str], vectors: np.ndarray, k: int =
     """Writes a lexicon of each word's nearest words.
 
     Args:
-        path: file to write, whole or not at all.
-        words: (n,) without tabs and commas, others are left out.
-        vectors: (n, width).
-        k: most neighbours a word.
-        least: smallest cosine of a neighbour.
+        path: file to write.
+        words: (n,) words; those with a tab or a comma are left out.
+        vectors: (n, width) vectors of the words.
+        k: largest number of neighbours of a word.
+        least: smallest cosine similarity of a neighbour.
     """
     good = [i for i, word in enumerate(words) if word.strip() and not set("\t,\r\n") & set(word)]
     unit = vectors[good] / np.maximum(np.linalg.norm(vectors[good], axis=1, keepdims=True), 1e-12)
@@ -83,7 +87,7 @@ def write_neighbours(path: Path, words: list[str], vectors: np.ndarray, k: int =
         cosine = unit[start : start + 1024] @ unit.T
         for i, row in enumerate(cosine, start):
             row[i] = -np.inf
-            # the largest k, and all that equal the last of them: among equals the first words are taken
+            # the k largest and all that equal the last of them; of equal ones, the first words are taken
             bound = max(least, np.partition(row, -k)[-k]) if k < len(row) else least
             found = np.flatnonzero(row >= bound)
             near = [words[good[j]] for j in found[np.argsort(-row[found], kind="stable")][:k]]

@@ -1,18 +1,18 @@
-"""nlpaug (Ma 2019), with its faults mended, as augments: slips of keys, of spelling, of character recognition.
+"""Augments of nlpaug (Ma 2019) without its faults: typing errors, spelling errors and OCR errors.
 
-What nlpaug 1.1.11 does by itself, and what is done about it here:
+Faults of nlpaug 1.1.11, and how they are avoided here:
 
-- it draws from the global generators of random and numpy → every object gets a `sample` of its own, seeded by `rng`;
-- it returns lists, and an empty one for an empty text → its actions are called directly;
-- its tokenizer loses white space and sets punctuation off → it is given words, which are put back where they were;
-- it changes ten words at most, and one at least → the share is one of all texts, long and short;
-- it compares each word with every chosen one, and copies the rest of the text for each → it gets one word at a time;
-- it looks words up with their capitals only → small letters are tried too, and capitals given back;
-- it keeps one spelling dictionary a process, the first one asked for, in the order of Python's hashes, which differs
-  between processes → each file is read for itself, and sorted;
-- keys become neighbours in random case, and one neighbour of "u" is " t" → case is kept, and space taken off;
-- a deleted second word comes back when the first is deleted, a crop may wrap around the text or fail, single characters
-  fail to be swapped → places are drawn here.
+- It uses the global random generators of random and numpy: here each object has its own `sample`, seeded by `rng`.
+- It returns lists, and an empty list for an empty text: here its actions are called directly.
+- Its tokenizer loses white space and separates punctuation: here it gets single words, which are put back in place.
+- It changes between one and ten words: here the share of words is the same for short and long texts.
+- It is slow on long texts (it copies the rest of the text for each word): here it gets one word at a time.
+- It looks words up in their own case only: here lower case is tried too, and capitals are restored.
+- It has one spelling dictionary per process, in the order of Python's hashes, which differ between processes: here each
+  file is read separately and sorted.
+- It replaces keys by neighbours in random case, and one neighbour of "u" is " t": here case is kept, spaces removed.
+- A deleted second word comes back when the first is deleted, a crop may wrap around or fail, and swaps of single
+  characters fail: here the places are drawn by kit.
 """
 
 import copy
@@ -28,9 +28,9 @@ from pydantic import Field
 
 from kit.augment.base import Augment
 from kit.augment.pieces import cased_like, drawn, without, words
-from kit.files import checksums
-from kit.lazy import later
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.core.files import checksums
+from kit.core.lazy import later
 
 if TYPE_CHECKING:
     import nlpaug.augmenter.char as nac
@@ -40,13 +40,13 @@ else:
     nac, naw = later("nlpaug.augmenter.char"), later("nlpaug.augmenter.word")
     nmw = later("nlpaug.model.word_dict")
 
-SHARE = Field(0.1, gt=0, le=1, description="probability of each word that can be changed to be changed")
-CHARACTERS = Field(0.1, gt=0, le=1, description="share of a changed word's characters, rounded up")
+SHARE = Field(0.1, gt=0, le=1, description="probability that a word is changed, if it can be")
+CHARACTERS = Field(0.1, gt=0, le=1, description="share of characters changed in such a word, rounded up")
 SPELT = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # the dictionary has entries such as [[the and th?
 
 
 class _Words(Augment):
-    """Words changed one by one by an augmenter of nlpaug; gaps between them stay."""
+    """Changes words one by one with an augmenter of nlpaug; keeps the gaps between words."""
 
     share: float = SHARE
 
@@ -66,21 +66,21 @@ class _Words(Augment):
 
     @abstractmethod
     def _can(self, machine: Any, word: str) -> bool:
-        """Whether there is something to change."""
+        """Whether this word can be changed."""
 
     def _changed(self, machine: Any, word: str) -> str:
         return machine.substitute(word)
 
 
 class CharacterNoise(_Words):
-    """Characters of words are inserted, substituted, deleted, or swapped with neighbours (Belinkov & Bisk 2018).
+    """Inserts, substitutes, deletes or swaps characters of words (Belinkov & Bisk 2018).
 
-    Inserted and substituted ones are small Latin letters. Deletion and swaps leave one character and more.
+    New characters are Latin letters; a substituted one has the case of the old one. At least one character is kept.
     """
 
-    action: Literal["insert", "substitute", "swap", "delete"] = Field("swap", description="what is done to characters")
+    action: Literal["insert", "substitute", "swap", "delete"] = Field("swap", description="change of the characters")
     characters: float = CHARACTERS
-    shortest: int = Field(4, ge=1, description="characters of the shortest word that is changed")
+    shortest: int = Field(4, ge=1, description="shorter words are not changed")
 
     def _make(self) -> Any:
         return nac.RandomCharAug(
@@ -97,13 +97,13 @@ class CharacterNoise(_Words):
 
 
 class KeyboardErrors(_Words):
-    """Characters become neighbours on the keyboard, in the same case; keeps the number of characters."""
+    """Replaces characters by neighbours on the keyboard, in the same case; keeps the number of characters."""
 
     language: Literal["de", "en", "es", "fr", "he", "it", "nl", "pl", "th", "tr", "uk"] = Field(
-        "en", description="whose keyboard"
+        "en", description="language of the keyboard"
     )
     characters: float = CHARACTERS
-    shortest: int = Field(4, ge=1, description="characters of the shortest word that is changed")
+    shortest: int = Field(4, ge=1, description="shorter words are not changed")
 
     def _make(self) -> Any:
         machine = nac.KeyboardAug(
@@ -121,9 +121,9 @@ class KeyboardErrors(_Words):
 
 
 class OCRErrors(_Words):
-    """Characters become ones that machines read in their place, such as 0 for O; keeps the number of characters.
+    """Replaces characters by others that OCR confuses with them, such as O by 0; keeps the number of characters.
 
-    nlpaug has a table for some twenty letters and digits; words without any of them stay.
+    nlpaug's table has about twenty letters and digits. Words without any of them are not changed.
     """
 
     characters: float = CHARACTERS
@@ -136,11 +136,11 @@ class OCRErrors(_Words):
 
 
 class SpellingErrors(_Words):
-    """Words become misspellings that people were seen to write, some of them other words; English without a `file`."""
+    """Replaces words by common misspellings; some of these are words too. English, unless `file` is given."""
 
-    file: str | None = Field(None, description="lines of a word and its misspellings, parted by spaces")
+    file: str | None = Field(None, description="lines of a word and its misspellings, separated by spaces")
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(file=self.file)
 
     def _make(self) -> Any:
@@ -162,9 +162,9 @@ class SpellingErrors(_Words):
 
 
 class WordSplit(_Words):
-    """A space is put into words, anywhere; keeps all characters."""
+    """Inserts a space at a random place in a word; keeps all characters."""
 
-    shortest: int = Field(4, ge=2, description="characters of the shortest word that is changed")
+    shortest: int = Field(4, ge=2, description="shorter words are not changed")
 
     def _make(self) -> Any:
         return naw.SplitAug(aug_p=1, min_char=1)
@@ -177,13 +177,13 @@ class WordSplit(_Words):
 
 
 class WordNoise(Augment):
-    """Words swapped with a neighbour, deleted here and there, or cropped: a run of them deleted; one always stays.
+    """Swaps neighbouring words, deletes random words, or crops (deletes a run of words); keeps at least one word.
 
-    Swapping keeps the words; deleting and cropping may take what the label hangs on. Capitals stay with their word.
+    Swapping keeps all words; deleting and cropping may remove words that the label depends on.
     """
 
-    action: Literal["swap", "delete", "crop"] = Field("swap", description="what is done to words")
-    share: float = Field(0.1, gt=0, le=1, description="share of the words, in the mean, that are swapped or deleted")
+    action: Literal["swap", "delete", "crop"] = Field("swap", description="change of the words")
+    share: float = Field(0.1, gt=0, le=1, description="mean share of the words that are swapped or deleted")
 
     def _make(self) -> Any:
         return naw.RandomWordAug(action=self.action)
@@ -194,8 +194,8 @@ class WordNoise(Augment):
         count = min(int(rng.binomial(n, self.share)), n - 1)
         if count < 1:
             return text
-        # nlpaug gets numbers of words, whose case it can't change; one that it skips stands before those to delete,
-        # because it writes the second word anew when it deletes the first
+        # nlpaug gets numbers in place of words, because it would change their case. The first one is a sign that it
+        # skips: when it deletes the first word, it restores the second
         numbers = [str(i) for i in range(n)] if self.action == "swap" else ["<", *map(str, range(n))]
         begin = 1 + int(rng.random() * (n - count + 1))
         machine = _seeded(self, rng)
@@ -210,7 +210,12 @@ class WordNoise(Augment):
 
 
 @lru_cache(maxsize=32)
-def _machine(spec: _Words | WordNoise, *contents: str) -> Any:
+def augmenter(spec: _Words | WordNoise, *contents: str) -> Any:
+    """nlpaug's augmenter for a spec, cached by the content of its files.
+
+    Raises:
+        KitError: nlpaug is not installed.
+    """
     try:
         machine = spec._make()
     except ImportError as error:
@@ -221,13 +226,16 @@ def _machine(spec: _Words | WordNoise, *contents: str) -> Any:
 
 
 def _seeded(spec: _Words | WordNoise, rng: np.random.Generator) -> Any:
-    """nlpaug's object for a spec, a copy that draws from `rng` alone."""
-    machine, draws = copy.copy(_machine(spec, *spec.reads().values())), random.Random(int(rng.integers(2**63)))
+    """A copy of nlpaug's augmenter for a spec; all its random numbers come from `rng`."""
+    machine, draws = (
+        copy.copy(augmenter(spec, *spec.file_checksums().values())),
+        random.Random(int(rng.integers(2**63))),
+    )
     machine.sample = lambda x, num=1: draws.randint(1, x - 1) if isinstance(x, int) else draws.sample(x, num)
     return machine
 
 
 def _cased(changed: str, word: str) -> str:
-    """Each new character of `changed` in the case of the one at its place in `word`."""
+    """Gives each new character of `changed` the case of the character at the same place in `word`."""
     pairs = [(new, new.upper() if old.isupper() else new.lower(), old) for new, old in zip(changed, word, strict=True)]
     return "".join(new if new == old or len(cased) > 1 else cased for new, cased, old in pairs)  # ß has no capital

@@ -1,7 +1,7 @@
-"""Pieces of a text: words, sentences and clauses with all that stands between them.
+"""Pieces of a text: words, sentences or clauses, and the gaps between them.
 
-A text is cut into a list [gap, piece, gap, piece, …, gap] whose concatenation is the text, so that whoever changes
-pieces keeps every other character. Pieces lie at the odd places.
+A text becomes a list [gap, piece, gap, piece, …, gap]; joined, it is the text again. So a change of pieces keeps all
+other characters. Pieces are at the odd places.
 """
 
 import re
@@ -19,12 +19,12 @@ COMMAS = re.compile(r"([，、；：]\s*|[,;:](?![\d/])\s*)")  # not those of 1,
 
 
 def words(text: str) -> Pieces:
-    """Runs of letters and digits, don't and well-known each as one; for languages that put spaces between words."""
+    """Runs of letters and digits; don't and well-known are one word each. For languages with spaces between words."""
     return WORD.split(text)
 
 
 def sentences(text: str) -> Pieces:
-    """Sentences as `kit.text.chinese.sentences` cuts them; the space between them belongs to the gaps."""
+    """Sentences as `kit.text.chinese.sentences` splits them; white space between them is part of the gaps."""
     pieces = [""]
     for part in chinese.sentences(text):
         body = part.strip()
@@ -38,19 +38,19 @@ def sentences(text: str) -> Pieces:
 
 
 def clauses(sentence: str) -> Pieces:
-    """What commas, semicolons and colons part; the closing mark of the sentence is the last gap."""
+    """Parts between commas, semicolons and colons; the mark at the end of the sentence is the last gap."""
     mark = MARK.search(sentence)
     end = mark.start() if mark else len(sentence)
     return ["", *COMMAS.split(sentence[:end]), sentence[end:]]
 
 
 def drawn(n: int, share: float, rng: np.random.Generator) -> list[int]:
-    """Which of n things are taken, each with the same probability, in rising order."""
+    """Chooses each of the indices 0 … n − 1 with probability `share`; ascending."""
     return (rng.random(n) < share).nonzero()[0].tolist()
 
 
 def spared(n: int, share: float, rng: np.random.Generator) -> list[int]:
-    """As `drawn`, but of n > 0 things at least one, each as likely, is not taken."""
+    """Like `drawn`, but if n > 0 at least one index is not chosen."""
     taken = drawn(n, share, rng)
     if taken and len(taken) == n:
         taken.pop(int(rng.random() * n))
@@ -58,7 +58,12 @@ def spared(n: int, share: float, rng: np.random.Generator) -> list[int]:
 
 
 def without(pieces: Pieces, gone: Sequence[int]) -> str:
-    """The text less some pieces, numbered from 0 and rising, and less one space beside each; changes `pieces`."""
+    """The text without some pieces, and without one space beside each of them.
+
+    Args:
+        pieces: changed in place.
+        gone: numbers of the pieces to remove, from 0, ascending.
+    """
     for number in reversed(gone):
         at = 2 * number + 1
         pieces[at] = ""
@@ -70,7 +75,7 @@ def without(pieces: Pieces, gone: Sequence[int]) -> str:
 
 
 def cased_like(word: str, model: str) -> str:
-    """`word` in capitals, or with a first one, where `model` has them."""
+    """`word` in the case of `model`: all capitals, a first capital, or unchanged."""
     if len(model) > 1 and model.isupper():
         return word.upper()
     return word[:1].upper() + word[1:] if model[:1].isupper() else word

@@ -1,4 +1,4 @@
-"""Whole sentences in another order, or left out."""
+"""Augments that shuffle or delete whole sentences."""
 
 import numpy as np
 from pydantic import Field
@@ -8,9 +8,9 @@ from kit.augment.pieces import sentences, spared, without
 
 
 class SentenceShuffle(Augment):
-    """Sentences, of English or Chinese, in a random order: keeps each as it is, breaks what leads from one to the next.
+    """Shuffles sentences, English or Chinese; keeps each sentence, changes their order.
 
-    What stands between them, such as an empty line, stays in its place.
+    Gaps between sentences, such as an empty line, keep their places.
     """
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -21,9 +21,9 @@ class SentenceShuffle(Augment):
 
 
 class SentenceDelete(Augment):
-    """Sentences are left out, and one always stays; what the label hangs on may be among them."""
+    """Deletes random sentences, but not all. The label may depend on a deleted sentence."""
 
-    share: float = Field(0.1, gt=0, le=1, description="probability of each sentence to be left out")
+    share: float = Field(0.1, gt=0, le=1, description="probability that a sentence is deleted")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         pieces = sentences(text)

@@ -1,6 +1,6 @@
-"""Chinese characters that are mistaken for each other: groups that sound alike, and groups that look alike."""
+"""Groups of Chinese characters that sound alike, and groups that look alike."""
 
-# Written by hand: common slips of typing with pinyin, of handwriting and of character recognition.
+# Written by hand: common errors of typing with pinyin, of handwriting and of OCR.
 SOUND = (
     "的地得 在再 做作坐座 他她它 那哪 己以已 向像象 带戴代待 常长尝 会汇回 是事式试市 进近尽 园圆元员原 即既及急 "
     "必毕 分份纷 练炼 度渡 复付负副 到道 买卖 由有又 工公功 前钱 心新 气汽 只支枝 应映 决绝 化话画 建件 收受 须需 "
@@ -15,7 +15,7 @@ SHAPE = (
 
 
 def groups(text: str) -> dict[str, str]:
-    """Character → those that stand with it in a group of `text`, groups parted by spaces."""
+    """Character → the others in its group; groups in `text` are separated by spaces."""
     found: dict[str, dict[str, None]] = {}
     for group in text.split():
         for character in group:

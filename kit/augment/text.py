@@ -1,4 +1,4 @@
-"""Small changes of a text that need neither a lexicon nor a model: punctuation, case, crops."""
+"""Augments that need neither a lexicon nor a model: punctuation, case, crops."""
 
 import re
 from typing import Literal
@@ -15,13 +15,13 @@ CASES = {"upper": str.upper, "lower": str.lower, "capital": str.capitalize, "swa
 
 
 class AEDA(Augment):
-    """An easier data augmentation (Karimi, Rossi & Prati 2021): punctuation marks are put before words.
+    """An easier data augmentation (Karimi, Rossi & Prati 2021): inserts punctuation marks.
 
-    Between one and a third (`most`) of the words, at random, get one of . ; ? : ! , before them, set off by a space.
-    Keeps all words and their order, breaks what punctuation says.
+    Inserts one of . ; ? : ! , and a space before a random number of words: at least one word, at most a third (`most`)
+    of them. Keeps all words and their order; punctuation loses its meaning.
     """
 
-    most: float = Field(1 / 3, gt=0, le=1, description="most marks over words of the text")
+    most: float = Field(1 / 3, gt=0, le=1, description="largest number of marks, as a share of the text's words")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         starts = [word.start() for word in NOT_SPACE.finditer(text)]
@@ -34,11 +34,11 @@ class AEDA(Augment):
 
 
 class CaseNoise(Augment):
-    """Words get other letter cases; keeps all words, and what is SHOUTED no longer is or is newly so."""
+    """Changes the letter case of words; keeps all words, but words in capitals may appear or disappear."""
 
-    share: float = Field(0.1, gt=0, le=1, description="probability of each word to be changed")
+    share: float = Field(0.1, gt=0, le=1, description="probability that a word is changed")
     to: tuple[Literal["upper", "lower", "capital", "swap"], ...] = Field(
-        ("upper", "lower", "capital"), min_length=1, description="cases of which a changed word gets one"
+        ("upper", "lower", "capital"), min_length=1, description="possible cases of a changed word"
     )
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -50,14 +50,15 @@ class CaseNoise(Augment):
 
 
 class Crop(Augment):
-    """A contiguous part of the text is kept: what the label hangs on may be cut away.
+    """Keeps a contiguous part of the text. The label may depend on the part that is removed.
 
-    The share that is kept is drawn between `least` and 1, and rounded up to whole units. `ends` keeps the head and the
-    tail, half each, and cuts out the middle (as Sun et al. 2019 shorten long texts); a space joins them.
+    The share that is kept is drawn between `least` and 1, and rounded up to whole units. `part="ends"` removes the
+    middle: it keeps one half of the share from the head and one half from the tail, joined by a space (as Sun et al.
+    2019 shorten long texts).
     """
 
-    least: float = Field(0.5, gt=0, lt=1, description="smallest share that is kept")
-    by: Literal["words", "sentences", "characters"] = Field("words", description="units that stay whole")
+    least: float = Field(0.5, gt=0, lt=1, description="smallest share of the text that is kept")
+    by: Literal["words", "sentences", "characters"] = Field("words", description="units that are not split")
     part: Literal["any", "head", "tail", "ends"] = Field("any", description="which part is kept")
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
@@ -74,7 +75,7 @@ class Crop(Augment):
         return text[spans[first][0] : spans[first + kept - 1][1]]
 
     def _units(self, text: str) -> list[tuple[int, int]]:
-        """Where each unit begins and ends."""
+        """Start and end of each unit."""
         if self.by == "characters":
             return [(i, i + 1) for i in range(len(text))]
         if self.by == "words":

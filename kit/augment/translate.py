@@ -1,4 +1,4 @@
-"""Back-translation: into another language and back, by two local models."""
+"""BackTranslation: translates texts into another language and back, with two local models."""
 
 import os
 import sqlite3
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from kit.augment.base import Together
+from kit.augment.base import BatchAugment
 from kit.augment.models import load
 from kit.augment.pieces import sentences
-from kit.files import checksum
-from kit.lazy import later
-from kit.spec import digest
+from kit.core.files import checksum
+from kit.core.lazy import later
+from kit.core.machine import writing
+from kit.core.spec import digest
+from kit.core.sums import remade
 from kit.weights import find_weights, local_sums
 
 if TYPE_CHECKING:
@@ -25,42 +27,42 @@ if TYPE_CHECKING:
 else:
     torch = later("torch")
 
-FILES = ("*.json", "*.txt", "*.model", "*.spm", "*.safetensors", "*.bin")  # what a translation depends on
+FILES = ("*.json", "*.txt", "*.model", "*.spm", "*.safetensors", "*.bin")  # files that a translation depends on
 
 
-class BackTranslation(Together):
-    """Sentences are translated into another language and back (Sennrich et al. 2016; Edunov et al. 2018).
+class BackTranslation(BatchAugment):
+    """Translates sentences into another language and back (Sennrich et al. 2016; Edunov et al. 2018).
 
-    Changes words and their order and keeps, as far as the models do, the sense; the tone less so. Translated sentence
-    by sentence, so that long texts stay whole; what stands between sentences stays.
+    Changes words and their order; keeps most of the meaning. It translates sentence by sentence, so long texts are not
+    cut, and keeps the gaps between sentences.
 
-    With `variants` = 1 it is the likeliest translation, by beam search. With more, a sentence has that many
-    translations, drawn from the models, of which the generator of its text chooses one; more than one epoch then costs
-    no more than `variants` translations. All are kept in a file, under the sentence and the digests of both models.
+    `variants = 1` takes the most probable translation, by beam search. With more variants, each sentence has that many
+    sampled translations, and each text draws one of them; so several epochs need at most `variants` translations of a
+    sentence. All translations are cached in a file, by the sentence and the digests of both models.
     """
 
-    immaterial = ("cache", "batch", "device")
+    not_in_identity = ("cache", "batch", "device")
 
     there: str = Field(description="folder or name of the model into the other language")
     back: str = Field(description="folder or name of the model that translates back")
-    prefixes: tuple[str, str] = Field(("", ""), description="what models want before a text, such as T5's task")
-    beams: int = Field(4, ge=1, description="beams of the search for the likeliest translation")
-    variants: int = Field(1, ge=1, description="translations of a sentence; more than one are sampled")
-    temperature: float = Field(0.9, gt=0, description="of the sampling: the higher, the freer")
-    length: int = Field(256, ge=4, description="most tokens of a sentence and of its translation; the rest is lost")
+    prefixes: tuple[str, str] = Field(("", ""), description="prefixes that the models need, such as T5's task")
+    beams: int = Field(4, ge=1, description="beams of the beam search")
+    variants: int = Field(1, ge=1, description="translations of a sentence; if more than one, they are sampled")
+    temperature: float = Field(0.9, gt=0, description="sampling temperature")
+    length: int = Field(256, ge=4, description="largest number of tokens of a sentence and of its translation")
     cache: str | None = Field(
-        None, description="file that keeps translations; none: translations.sqlite in $KIT_CACHE or data/cache"
+        None, description="file of cached translations; none: translations.sqlite in $KIT_CACHE or data/cache"
     )
     batch: int = Field(16, ge=1, description="sentences translated at a time")
-    device: str = Field("cpu", description="where the models run, such as cuda")
+    device: str = Field("cpu", description="device of the models, such as cuda")
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return local_sums(there=self.there, back=self.back)
 
     def many(self, texts: Sequence[str], rngs: Sequence[np.random.Generator]) -> list[str]:
         how = self.beams if self.variants == 1 else self.temperature
-        read = self.reads()
-        both = [_identity(name, read.get(way)) for way, name in (("there", self.there), ("back", self.back))]
+        read = self.file_checksums()
+        both = [model_digest(name, read.get(way)) for way, name in (("there", self.there), ("back", self.back))]
         same = [*both, self.prefixes, self.length, how]
         cut = [sentences(text) for text in texts]
         variants = [int(rng.random() * self.variants) for rng in rngs]
@@ -75,21 +77,21 @@ class BackTranslation(Together):
         return ["".join(pieces) for pieces in cut]
 
     def _translated(self, wanted: dict[str, str]) -> dict[str, str]:
-        """Key → translation, from the cache as far as it goes."""
+        """Key → translation; from the cache if it is there."""
         cache = Path(self.cache or Path(os.environ.get("KIT_CACHE", "data/cache"), "translations.sqlite")).expanduser()
-        known = _recall(cache, list(wanted))
-        read = self.reads()
-        # sentences of like length together, and the same ones whoever asks
+        known = read_translations(cache, list(wanted))
+        read = self.file_checksums()
+        # sentences of similar length together, in an order that does not depend on the caller
         missing = sorted(wanted.keys() - known, key=lambda key: (len(wanted[key]), key))
         for start in range(0, len(missing), self.batch):
             part = missing[start : start + self.batch]
             made = [wanted[key] for key in part]
             for way, (name, prefix) in enumerate(zip((self.there, self.back), self.prefixes, strict=True)):
-                model = _loaded(name, self.device, read.get(("there", "back")[way]))
+                model = load_translator(name, self.device, read.get(("there", "back")[way]))
                 noise = [digest([way, key]) for key in part]
                 made = self._by(model, [prefix + sentence for sentence in made], noise)
             fresh = {key: text.strip() or wanted[key] for key, text in zip(part, made, strict=True)}
-            _keep(cache, fresh)
+            add_translations(cache, fresh)
             known |= fresh
         return known
 
@@ -101,9 +103,9 @@ class BackTranslation(Together):
 
 
 class GumbelMax:
-    """Sampling as greedy search: to each score noise is added whose largest sum is a draw of the softmax (Gumbel 1954).
+    """Sampling by the Gumbel-max trick (Gumbel 1954): the maximum of scores plus noise is a sample of the softmax.
 
-    Each row has noise of its own, from its key, so that its translation doesn't depend on its neighbours in the batch.
+    Each row has its own noise, seeded by its key, so a translation does not depend on its batch.
     """
 
     def __init__(self, keys: list[str], temperature: float) -> None:
@@ -122,7 +124,13 @@ class Translator:
         self.tokenizer, self.model = load(folder, "AutoModelForSeq2SeqLM", device)
 
     def translate(self, sentences: list[str], length: int, **how: Any) -> list[str]:
-        """A translation of each, the first `length` tokens of it; `how` is for transformers' `generate`."""
+        """Translations of the sentences.
+
+        Args:
+            sentences: at most `length` tokens of each are read.
+            length: largest number of tokens of a translation.
+            **how: arguments of transformers' `generate`.
+        """
         batch = self.tokenizer(sentences, return_tensors="pt", padding=True, truncation=True, max_length=length)
         inputs = {name: batch[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
         with torch.inference_mode():
@@ -131,38 +139,55 @@ class Translator:
 
 
 @lru_cache(maxsize=4)
-def _loaded(name: str, device: str, contents: str | None) -> Translator:
+def load_translator(name: str, device: str, contents: str | None) -> Translator:
+    """The translator with this name, cached by device and content of its files."""
     return Translator(find_weights(name), device)
 
 
 @lru_cache(maxsize=8)
-def _identity(name: str, contents: str | None) -> str:
+def model_digest(name: str, contents: str | None) -> str:
     """Digest of the files in a model's folder."""
     folder = find_weights(name)
     return digest([[path.name, checksum(path)] for path in sorted({p for f in FILES for p in folder.glob(f)})])
 
 
-# ---- cache: one table, key → translation; SQLite sees to crashes and to several readers and writers ----------------
+# ---- cache: one table, key → translation; SQLite handles crashes and concurrent access ----------------
 
 
 @contextmanager
 def _table(path: Path) -> Iterator[sqlite3.Connection]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path, timeout=60)) as table, table:
-        table.execute("CREATE TABLE IF NOT EXISTS translations (key TEXT PRIMARY KEY, text TEXT NOT NULL)")
-        yield table
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=60)) as table, table:
+            columns = "key TEXT PRIMARY KEY, text TEXT NOT NULL, sum TEXT NOT NULL"
+            table.execute(f"CREATE TABLE IF NOT EXISTS summed ({columns})")
+            yield table
 
 
-def _recall(path: Path, keys: list[str]) -> dict[str, str]:
+def read_translations(path: Path, keys: list[str]) -> dict[str, str]:
+    """Key → translation, for the keys that are in the file; those whose checksum does not hold are left out."""
     found: dict[str, str] = {}
-    with _table(path) as table:
-        for start in range(0, len(keys), 500):
-            part = keys[start : start + 500]
-            marks = ",".join("?" * len(part))
-            found |= dict(table.execute(f"SELECT key, text FROM translations WHERE key IN ({marks})", part))
+    try:
+        with _table(path) as table:
+            for start in range(0, len(keys), 500):
+                part = keys[start : start + 500]
+                marks = ",".join("?" * len(part))
+                rows = table.execute(f"SELECT key, text, sum FROM summed WHERE key IN ({marks})", part).fetchall()
+                good = {key: text for key, text, kept in rows if kept == digest([key, text])}
+                if len(good) < len(rows):
+                    remade(path, "those sentences are translated again")
+                found |= good
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):  # locked, not damaged
+            raise
+        remade(path)
+        path.unlink()
+        return {}
     return found
 
 
-def _keep(path: Path, fresh: dict[str, str]) -> None:
+def add_translations(path: Path, fresh: dict[str, str]) -> None:
+    """Writes translations (key → text) into the file; several processes may do so at once."""
     with _table(path) as table:
-        table.executemany("INSERT OR REPLACE INTO translations VALUES (?, ?)", fresh.items())
+        rows = [(key, text, digest([key, text])) for key, text in fresh.items()]
+        table.executemany("INSERT OR REPLACE INTO summed VALUES (?, ?, ?)", rows)

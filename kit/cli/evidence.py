@@ -1,4 +1,4 @@
-"""Commands that say what is known and how surely: compare, ablate, the leaderboard's ledger, curves."""
+"""Commands that measure with intervals: compare, ablate, the leaderboard's ledger, curves."""
 
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit.cli.app import Comp, Debug, FoldList, On, Preset, Sample, Seed, Set, Threads, app
-from kit.cli.opening import open_run
-from kit.cli.runs import _numbers
+from kit.cli.finish import not_done
+from kit.cli.opening import fold_list, open_run
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kit.run import Outcome
-    from kit.variants import Fit, Told
+    from kit.run.events import Event, OnEvent
 
 Side = Annotated[str, typer.Option(help='a member with settings, "minilm minilm.epochs=2", or a finished run')]
+CAVEAT = (
+    "These are scores of the private leaderboard, on other rows than your folds, so do not compare them directly with "
+    "cross-validated scores: first look at the difference between your own CV and leaderboard scores. kit does not "
+    "know the other thresholds; set them in the recipe: medals = Medals(teams=…, gold=…, silver=…, bronze=…)."
+)
 MemberName = Annotated[str, typer.Argument(metavar="MEMBER", help="a member of the recipe")]
 
 
@@ -25,17 +29,20 @@ def compare(
     folds: FoldList = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
     on: On = "inline", threads: Threads = None, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Is a really better than b? Same folds, several seeds, a test over fits and one over rows."""
+    """Is a really better than b? With intervals and p-values.
+
+    The same folds, several seeds; one test over fits and one over rows.
+    """
     import numpy as np
     from rich.table import Table
 
-    from kit.compare import compare as compared
-    from kit.execute import check_executor
+    from kit.evidence.compare import compare as compared
+    from kit.run.execute import check_executor
 
     check_executor(on)
-    wanted = _numbers(folds)
-    console, run, brief = open_run(comp, "", set_, preset, seed, sample, threads)
-    found = compared(run, brief, a, b, seeds, wanted, on, _told(console))
+    numbers = fold_list(folds)
+    console, run = open_run(comp, "", set_, preset, seed, sample, threads)
+    found = compared(run, a, b, seeds, numbers, on, _on_event(console))
     grid = Table(title=f"{comp} · {run.table.task.metric.name}", title_justify="left")
     for title in ("", "what", "mean ± sd", *(f"fold {fold}" for fold in found.folds)):
         grid.add_column(title, justify="left" if title in ("", "what") else "right")
@@ -68,29 +75,33 @@ def ablate(
     folds: FoldList = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
     on: On = "inline", threads: Threads = None, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """What does each technique really give? Paired over folds and seeds, hopeless ones stop early."""
-    from kit.ablate import ablate as ablated
-    from kit.ablate import markdown, table
-    from kit.execute import check_executor
-    from kit.files import write_text
-    from kit.spec import KitError, nearest
+    """The gain of each technique, with intervals.
+
+    Paired over folds and seeds; techniques that are clearly worse stop early.
+    """
+    from kit.core.errors import KitError, nearest
+    from kit.core.files import write_text
+    from kit.evidence.ablate import ablate as ablated
+    from kit.evidence.ablate import markdown, table
+    from kit.run.execute import check_executor
 
     check_executor(on)
     if pass_ not in ("on", "off"):
         raise KitError(f"pass={pass_}: no such pass" + nearest(pass_, ["on", "off"]))
-    wanted, names = _numbers(folds), [name.strip() for name in arms.split(",") if name.strip()]
-    console, run, brief = open_run(comp, "", set_, preset, seed, sample, threads)
+    numbers, names = fold_list(folds), [name.strip() for name in arms.split(",") if name.strip()]
+    console, run = open_run(comp, "", set_, preset, seed, sample, threads)
     result = ablated(
-        run, brief, member, pass_, names, seeds, wanted, hours, on, _told(console),  # type: ignore[arg-type]
+        run, member, pass_, names, seeds, numbers, hours, on, _on_event(console),  # type: ignore[arg-type]
         lambda arm, why: console.print(f"{arm}: {why}", highlight=False, soft_wrap=True),
     )  # fmt: skip
     given = {"pass": pass_ if pass_ != "on" else "", "arms": arms, "seeds": seeds, "hours": hours, "folds": folds,
              "set": set_, "preset": preset, "seed": seed, "sample": sample}  # fmt: skip
-    told = [f'{k}="{v}"' if " " in str(v) else f"{k}={v}" for k, v in given.items() if v not in ("", None)]
+    words = [f'{k}="{v}"' if " " in str(v) else f"{k}={v}" for k, v in given.items() if v not in ("", None)]
     path = result.folder / "table.md"
-    write_text(path, markdown(result, run, f"make ablate comp={comp} member={member} {' '.join(told)}"))
+    write_text(path, markdown(result, run, f"make ablate comp={comp} member={member} {' '.join(words)}"))
     console.print(table(result, run))
     console.print(f"written: {path}", highlight=False, soft_wrap=True)
+    not_done([f"{row.arm.name} {row.note}" for row in result.rows if row.note.startswith("failed: ")])
 
 
 @app.command()
@@ -100,37 +111,45 @@ def lb(
     cv: Annotated[float | None, typer.Option(help="its CV, where the blend lies here no longer")] = None,
     set_: Set = "", preset: Preset = "", seed: Seed = None, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Leaderboard scores beside cross-validated ones: do they agree?"""
+    """Leaderboard scores beside cross-validated ones.
+
+    add= enters the score of the submission that lies in the run folder, whatever it was blended with.
+    """
     from functools import partial
 
     from rich.table import Table
 
-    from kit.ledger import apart as compared
-    from kit.ledger import correlation, draw, ledger, record, warnings
-    from kit.medals import CAVEAT, MEDALS
-    from kit.spec import KitError
+    from kit.cli.opening import as_blended
+    from kit.core.errors import KitError
+    from kit.evidence.ledger import correlation, cv_difference, draw, ledger, record, warnings
 
     if add is None and (note or cv is not None):
         raise KitError("note= and cv= belong to a score: give add= as well")
-    console, run, _ = open_run(comp, "", set_, preset, seed, None, None)
+    console, run = open_run(comp, "", set_, preset, seed, None, None)
     if add is not None:
-        record(run, add, note, cv)
+        blended, changed = (run, {}) if cv is not None else as_blended(run)
+        record(blended, add, note, cv)
+        if changed:
+            named = ", ".join(f"{name}={mine} ({theirs} here)" for name, (mine, theirs) in changed.items())
+            console.print(f"entered: the submission in {run.root}, which was blended with {named}",
+                          highlight=False, soft_wrap=True)  # fmt: skip
     entries, metric = ledger(run.root), run.table.task.metric.name
     if not entries:
         console.print(f"no scores yet; add one with make lb comp={comp} add=SCORE")
     else:
-        grid = Table("#", "date", "CV (nested)", "95 %", "leaderboard", "less CV", "note", title=f"{comp} · {metric}")
+        head = ("#", "date", "CV (nested)", "95 %", "leaderboard", "leaderboard − CV", "note")
+        grid = Table(*head, title=f"{comp} · {metric}")
         for number, e in enumerate(entries, 1):
-            sure = "·" if e.low is None or e.high is None else f"{e.low:.5f} to {e.high:.5f}"
+            interval = "·" if e.low is None or e.high is None else f"{e.low:.5f} to {e.high:.5f}"
             apart = f"{e.lb - e.cv:+.5f}"
-            grid.add_row(str(number), e.date[:10], f"{e.cv:.5f}", sure, f"{e.lb:.5f}", apart, e.note)
+            grid.add_row(str(number), e.date[:10], f"{e.cv:.5f}", interval, f"{e.lb:.5f}", apart, e.note)
         console.print(grid)
         if (both := correlation(entries)) is not None:
             console.print(f"correlation of CV and leaderboard: Pearson {both[0]:.3f}, Spearman {both[1]:.3f} "
                           f"({len(entries)} submissions)", highlight=False)  # fmt: skip
-        for warning in warnings(entries, partial(compared, run)):
+        for warning in warnings(entries, partial(cv_difference, run)):
             console.print(f"warning: {warning}", highlight=False, soft_wrap=True)
-    medals = type(run.recipe).medals or MEDALS.get(run.table.task.slug)
+    medals = type(run.recipe).medals
     if medals is not None:
         lines = ", ".join([f"{name} {score}" for name, score in medals.lines.items()]) or "no scores known"
         ranks = ", ".join(f"{name} to rank {rank}" for name, rank in medals.ranks.items())
@@ -150,18 +169,18 @@ def curve(
     folds: FoldList = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
     on: On = "inline", threads: Threads = None, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Score against rows learnt from, against folds, against seeds averaged."""
+    """The score against rows, folds or seeds."""
     from rich.table import Column, Table
 
-    from kit.curves import AXES
-    from kit.curves import curve as fitted
-    from kit.execute import check_executor
-    from kit.report.leaderboard import duration
+    from kit.core.units import duration
+    from kit.evidence.curves import AXES
+    from kit.evidence.curves import curve as fitted
+    from kit.run.execute import check_executor
 
     check_executor(on)
-    wanted, at = _numbers(folds), rising(points)
-    console, run, brief = open_run(comp, "", set_, preset, seed, sample, threads)
-    result = fitted(run, brief, member, over, at, wanted, on, _told(console))
+    numbers, at = fold_list(folds), rising(points)
+    console, run = open_run(comp, "", set_, preset, seed, sample, threads)
+    result = fitted(run, member, over, at, numbers, on, _on_event(console))
     spread = "sd of draws that share no seed" if over == "seeds" else "sd of folds"
     grid = Table(*(Column(title, justify="right") for title in (AXES[over], result.metric, "95 %", spread, "time")),
                  title=f"{comp} · {member}", title_justify="left")  # fmt: skip
@@ -175,7 +194,7 @@ def curve(
 
 def rising(text: str) -> list[int]:
     """Rising whole numbers from 1 on."""
-    from kit.spec import KitError
+    from kit.core.errors import KitError
 
     try:
         found = [int(part) for part in text.replace(",", " ").split()]
@@ -186,22 +205,20 @@ def rising(text: str) -> list[int]:
     return found
 
 
-def _told(console: "Console") -> "Told":
-    """Says of each fit how it ended, and how many there have been."""
-    from kit.report.leaderboard import duration
+def _on_event(console: "Console") -> "OnEvent":
+    """Prints how each fit ended, and the number of fits so far."""
+    from kit.core.units import duration
+    from kit.run.events import FoldEnded
 
     begun, count = time.monotonic(), 0
 
-    def told(fit: "Fit", outcome: "Outcome") -> None:
+    def on_event(event: "Event") -> None:
         nonlocal count
-        if outcome == "kept":
+        if not isinstance(event, FoldEnded) or event.outcome.state == "kept":
             return
         count += 1
-        kept = fit.variant.run.shelf(fit.variant.member).read(fit.fold)
-        said = f"{kept.score['metric']} {kept.score['score']:.5f}" if kept else outcome
-        took = duration(time.monotonic() - begun)
-        console.print(
-            f"{fit.variant.label or fit.variant.shelf} fold {fit.fold}: {said} ({count} in {took})", highlight=False
-        )
+        result = f"{event.metric} {event.score:.5f}" if event.outcome.finished else event.outcome.state
+        result = f"no score; the predictions are kept: {event.fault}" if event.fault else result
+        console.print(f"{event.job}: {result} ({count} in {duration(time.monotonic() - begun)})", highlight=False)
 
-    return told
+    return on_event

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from kit.cli.app import Comp, Debug, FoldList, On, Preset, Sample, Seed, Set, Threads, app
-from kit.cli.opening import open_run
+from kit.cli.opening import fold_list, open_run
 
 
 @app.command()
@@ -20,28 +20,27 @@ def tune(
     storage: Annotated[str, typer.Option(help="postgresql://user@host/name; a file in the run folder by default")] = "",
     pruner: Annotated[str, typer.Option(help="median, wilcoxon or none: when a trial is given up")] = "median",
     rescore: Annotated[int, typer.Option(help="other fold plans and seeds to score the winner on")] = 2,
-    holdout: Annotated[float, typer.Option(help="share of rows no trial sees, to judge the winner on; 0: none")] = 0.0,
+    holdout: Annotated[float, typer.Option(help="rows that no trial sees, to score the winner on; 0: none")] = 0.0,
     set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None, threads: Threads = None,
     debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Search a member's settings with Optuna and write them as preset=tuned."""
-    from kit.cli.runs import _numbers
-    from kit.tune.facts import line_of
+    """Search a member's settings; write preset=tuned."""
+    from kit.tune.results import line_of
     from kit.tune.search import tune as search
     from kit.tune.summary import summary
     from kit.tune.tuning import Tuning
 
-    told: dict[str, Any] = {"trials": trials, "hours": hours, "workers": workers, "on": on, "storage": storage}
+    given: dict[str, Any] = {"trials": trials, "hours": hours, "workers": workers, "on": on, "storage": storage}
     tuning = Tuning(
-        member=member, folds=tuple(_numbers(folds) or ()), pruner=pruner, rescore=rescore, holdout=holdout, **told
+        member=member, folds=tuple(fold_list(folds) or ()), pruner=pruner, rescore=rescore, holdout=holdout, **given
     )  # type: ignore[arg-type]
-    console, run, brief = open_run(comp, "", set_, preset, seed, sample, threads, tuning.check)
+    console, run = open_run(comp, "", set_, preset, seed, sample, threads, tuning.check)
 
     def say(sentence: str) -> None:
         console.print(sentence, highlight=False, soft_wrap=True)
 
     metric = run.table.task.metric.name
-    tuned = search(run, tuning, brief, lambda trial, best: say(line_of(trial, best, metric, member)), say)
+    tuned = search(run, tuning, lambda trial, best: say(line_of(trial, best, metric, member)), say)
     for sentence in summary(tuned):
         say(sentence)
     if tuned.best is not None:

@@ -1,55 +1,66 @@
-"""Blends of members' out-of-fold predictions, and the score they really deserve."""
+"""Blends of members' out-of-fold predictions, and their honest (nested) scores."""
 
-from kit.ensemble.auto import Auto, Chosen, Trial
-from kit.ensemble.base import Blend, Blended, Judged, Weighted, WeightedBlend, scaled_ranks
-from kit.ensemble.calibrated import Calibrated
-from kit.ensemble.calibration import (
-    Beta,
+from kit.ensemble.auto import Auto
+from kit.ensemble.blend import Blend, WeightedBlend
+from kit.ensemble.blends.geometric import Geometric
+from kit.ensemble.blends.greedy import Greedy
+from kit.ensemble.blends.hill import HillClimb
+from kit.ensemble.blends.mean import Mean
+from kit.ensemble.blends.per_column import PerColumn
+from kit.ensemble.blends.power import Power
+from kit.ensemble.blends.rank import RankMean
+from kit.ensemble.blends.simplex import Simplex
+from kit.ensemble.calibrate.calibrated import Calibrated
+from kit.ensemble.calibrate.calibration import (
+    BetaCalibration,
     Calibration,
+    Clip,
     Isotonic,
-    Platt,
-    Temperature,
-    Vector,
+    PlattScaling,
+    TemperatureScaling,
+    VectorScaling,
     calibration_error,
     reliability,
 )
-from kit.ensemble.diversity import Diversity, diversity, left_out
-from kit.ensemble.geometric import Geometric
-from kit.ensemble.greedy import Greedy
-from kit.ensemble.hill import HillClimb
-from kit.ensemble.layers import Layers
-from kit.ensemble.mean import Mean
+from kit.ensemble.calibrate.prior import PriorShift
+from kit.ensemble.decide.threshold import best_threshold
+from kit.ensemble.diversity import Diversity, diversity
+from kit.ensemble.fitted import FittedBlend, WeightedMean
+from kit.ensemble.fitted_auto import FittedAuto, TriedBlend
+from kit.ensemble.left_out import left_out
 from kit.ensemble.nested import NestedScore, nested
-from kit.ensemble.per_column import PerColumn
-from kit.ensemble.power import Power
-from kit.ensemble.prior import PriorShift
-from kit.ensemble.rank import RankMean
-from kit.ensemble.simplex import Simplex
-from kit.ensemble.stack import Stack
-from kit.ensemble.stack_models import LeastSquares, Logistic, Ridge, SecondLevel, Trees
-from kit.ensemble.threshold import best_threshold, fit_thresholded
+from kit.ensemble.oof import OutOfFold
+from kit.ensemble.predictions import scaled_ranks
+from kit.ensemble.stack.models import LeastSquares, Logistic, Ridge, SecondLevel, Trees
+from kit.ensemble.stack.multilayer import MultiLayerStack
+from kit.ensemble.stack.stack import Stack
+from kit.ensemble.thresholded import fit_thresholded
+from kit.ensemble.wrapper import BlendWrapper, Composite
 
 __all__ = [
     "Auto",
-    "Beta",
+    "BetaCalibration",
     "Blend",
-    "Blended",
+    "BlendWrapper",
     "Calibrated",
     "Calibration",
-    "Chosen",
+    "Clip",
+    "Composite",
     "Diversity",
+    "FittedAuto",
+    "FittedBlend",
     "Geometric",
     "Greedy",
     "HillClimb",
     "Isotonic",
-    "Judged",
-    "Layers",
     "LeastSquares",
     "Logistic",
     "Mean",
+    "MultiLayerStack",
     "NestedScore",
+    "OutOfFold",
     "PerColumn",
-    "Platt",
+    "PlattScaling",
     "Power",
     "PriorShift",
     "RankMean",
@@ -57,12 +68,12 @@ __all__ = [
     "SecondLevel",
     "Simplex",
     "Stack",
-    "Temperature",
+    "TemperatureScaling",
     "Trees",
-    "Trial",
-    "Vector",
-    "Weighted",
+    "TriedBlend",
+    "VectorScaling",
     "WeightedBlend",
+    "WeightedMean",
     "best_threshold",
     "calibration_error",
     "diversity",

@@ -1,49 +1,46 @@
-"""Auto: tries blends, takes one by its nested score and its simplicity, and says why."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+"""Auto: tries several blends and chooses one by its nested score and its simplicity."""
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
-from kit.ensemble.base import Around, Blend, Blended, Judged, revived
-from kit.ensemble.calibrated import Calibrated
-from kit.ensemble.crossfit import cross_fitted
-from kit.ensemble.geometric import Geometric
-from kit.ensemble.greedy import Greedy
-from kit.ensemble.hill import HillClimb
-from kit.ensemble.mean import Mean
-from kit.ensemble.per_column import PerColumn
-from kit.ensemble.power import Power
-from kit.ensemble.prior import named, outermost
-from kit.ensemble.rank import RankMean
-from kit.ensemble.simplex import Simplex
-from kit.ensemble.stack import Stack
-from kit.ensemble.stack_models import LeastSquares
-from kit.intervals import Difference, difference, resampled
-from kit.spec import KitError, Spec, validator
+from kit.core.errors import KitError
+from kit.core.spec import validator
+from kit.ensemble.blend import Blend
+from kit.ensemble.blends.geometric import Geometric
+from kit.ensemble.blends.greedy import Greedy
+from kit.ensemble.blends.hill import HillClimb
+from kit.ensemble.blends.mean import Mean
+from kit.ensemble.blends.per_column import PerColumn
+from kit.ensemble.blends.power import Power
+from kit.ensemble.blends.rank import RankMean
+from kit.ensemble.blends.simplex import Simplex
+from kit.ensemble.calibrate.calibrated import Calibrated
+from kit.ensemble.crossfit import cross_fitted, plan_or_random
+from kit.ensemble.decide.threshold import decide_folds, out_of_fold_thresholds
+from kit.ensemble.fitted import FittedBlend
+from kit.ensemble.fitted_auto import FittedAuto, TriedBlend, as_settings
+from kit.ensemble.oof import OutOfFold
+from kit.ensemble.stack.models import LeastSquares
+from kit.ensemble.stack.stack import Stack
+from kit.ensemble.wrapper import Composite
+from kit.metrics import Metric
+from kit.metrics.intervals import difference, resampled
 
-ROUNDS, FEWER, MANY = 300, 100, 100_000  # resamples, and how many from so many cells on
-PARTS = 5  # folds of its own, where all rows come from one
+ROUNDS, FEWER, MANY = 300, 100, 100_000  # number of resamples: FEWER if there are MANY cells (rows × targets)
 
 
-class Auto(Blend):
-    """Judges every choice as a nested score does and takes the simplest that is about as good as the best.
+class Auto(Composite):
+    """Computes the nested score of every choice, and takes the simplest one that is about as good as the best.
 
-    The one-standard-error rule (Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3), with the
-    standard error of the paired difference to the best, by bootstrap over rows (over groups, where folds are grouped),
-    and a part of it alone: a whole one gives away more than simplicity is worth where rows are few. What was learnt
-    from more numbers is chosen only for what it shows on rows it has not seen, and the best of many scores is a little
-    lucky. Where decisions are judged, each fold's are cut where the others are best.
+    It is the one-standard-error rule (Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3) with
+    half a standard error: a whole one costs too much score if there are few rows. The standard error is that of the
+    paired difference to the best, by bootstrap over rows (over groups, if folds are grouped). The rule is needed as the
+    best of many scores is partly luck. If the metric scores decisions, each fold is cut at the best threshold of the
+    other folds.
 
-    A choice that refuses the task, or for which memory does not suffice, is left out and the reason kept. Where Auto
-    itself is judged by a nested score, it chooses within each fold's own train rows, so its score is honest about the
-    choosing too.
+    A choice that refuses the task or needs too much memory is left out, with the reason. In a nested score of Auto
+    itself, Auto chooses on the other folds only, so the score includes the effect of the choice.
     """
-
-    compact: ClassVar[bool] = True
 
     choices: tuple[Blend, ...] = Field(
         (
@@ -62,181 +59,91 @@ class Auto(Blend):
             Calibrated(blend=Simplex()),
         ),
         min_length=1,
-        description="blends that are tried, the simplest first",
+        description="the blends to try, the simplest first",
     )
-    within: float = Field(0.5, ge=0, description="a simpler one may be this many standard errors worse than the best")
+    within: float = Field(0.5, ge=0, description="a simpler blend may be this many standard errors worse than the best")
 
     @validator(mode="after")
-    def _shifts_last(self) -> "Auto":
-        for blend in self.choices:
-            outermost(blend, "Auto")
-            if blend.fickle:
-                raise ValueError("Auto: one of its choices is itself an Auto; write that one's choices among its own")
+    def _no_auto_inside(self) -> "Auto":
+        if any(blend.may_change_kind for blend in self.choices):
+            raise ValueError("Auto: one of its choices is an Auto too; list the choices of the inner one directly")
         return self
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for blend in self.choices for name in blend.needs))
+    def inner(self) -> tuple[Blend, ...]:
+        return self.choices
 
     @property
-    def fickle(self) -> bool:
+    def fixed_kind(self) -> tuple[Blend, ...]:
+        return ()
+
+    @property
+    def may_change_kind(self) -> bool:
         return True
 
     def named(self, choice: str) -> Blend:
-        """The choice that `Chosen.choice` names."""
-        return self.choices[spelled(self.choices).index(choice)]
+        """The choice that `FittedAuto.choice` names."""
+        return self.choices[as_settings(self.choices).index(choice)]
 
-    def learn(self, judged: Judged) -> Blended:
-        from kit.ensemble.threshold import decide_folds, unseen_thresholds  # it knows what Auto gives
+    def settled(self, fitted: FittedBlend) -> Blend:
+        return self.named(fitted.choice) if isinstance(fitted, FittedAuto) else self
 
-        plan = _parts(judged)
-        judged = replace(judged, plan=plan)
-        y, metric = judged.y, judged.goal or judged.metric
-        said: dict[int, np.ndarray] = {}
+    def learn(self, oof: OutOfFold) -> "FittedAuto":
+        oof = oof.with_plan(plan_or_random(oof))
+        metric = oof.goal or oof.metric
         scores: dict[int, float] = {}
+        decisions: dict[int, np.ndarray] = {}
         refused: dict[int, str] = {}
         decided = metric
         for i, blend in enumerate(self.choices):
-            if why := self._pointless(blend, judged):
+            if why := self._pointless(blend, oof):
                 refused[i] = why
                 continue
             try:
-                joined = cross_fitted(blend, judged, "Auto")
-                if judged.goal is not None:  # each fold is cut where the others are best, as a nested score cuts it
-                    decided, joined = decide_folds(metric, joined, plan, unseen_thresholds(metric, y, joined, plan))
-                scores[i], said[i] = decided(y, joined), joined
+                decided, decisions[i] = _decisions(blend, oof)
+                scores[i] = decided(oof.y, decisions[i])
             except (KitError, MemoryError, np.linalg.LinAlgError) as error:
                 refused[i] = str(error) or type(error).__name__
         known = [i for i, score in scores.items() if not np.isnan(score)]
         if not known:
-            why = "; ".join(dict.fromkeys(refused.values())) or f"{metric.name} cannot judge these rows"
-            raise KitError(f"Auto: none of its choices can blend here: {why}")
+            why = "; ".join(dict.fromkeys(refused.values())) or f"{metric.name} is undefined on these rows"
+            raise KitError(f"Auto: none of its choices can be fitted here: {why}")
         sign = -1 if metric.greater_is_better else 1
         best = min(known, key=lambda i: sign * scores[i])
-        rounds = ROUNDS if y.size < MANY else FEWER
-        drawn = resampled(decided, y, [said[i] for i in known], rounds, groups=judged.groups)
+        rounds = ROUNDS if oof.y.size < MANY else FEWER
+        drawn = resampled(decided, oof.y, [decisions[i] for i in known], rounds, groups=oof.groups)
         resamples = dict(zip(known, drawn.T, strict=True))
         errors = {i: float(np.nanstd(resamples[i] - resamples[best])) for i in known}
         near = [i for i in known if sign * (scores[i] - scores[best]) <= self.within * errors[i]]
         chosen = min(near)
 
-        names, trials = spelled(self.choices), []
+        names, tried = as_settings(self.choices), []
         for i, name in enumerate(names):
-            apart = None
+            behind = None
             if i in known:
                 pair = np.column_stack([resamples[i], resamples[chosen]])
-                apart = difference(metric, (scores[i], scores[chosen]), pair)
-                apart = None if np.isnan(apart.low) else apart
-            trials.append(Trial(name, scores[i] if i in known else None, apart, refused.get(i, "")))
+                behind = difference(metric, (scores[i], scores[chosen]), pair)
+                behind = None if np.isnan(behind.low) else behind
+            tried.append(TriedBlend(name, scores[i] if i in known else None, behind, refused.get(i, "")))
         reason = _reason(metric.name, names, scores, errors, best, chosen, self.within)
-        return Chosen(self.choices[chosen].learn_inside(judged), names[chosen], reason, tuple(trials))
+        return FittedAuto(self.choices[chosen].fit_oof(oof), names[chosen], reason, tuple(tried))
 
-    def _pointless(self, blend: Blend, judged: Judged) -> str:
-        """Why a choice need not be tried, because another one comes to the same."""
-        if isinstance(blend, PerColumn) and judged.predictions.shape[2] == 1:
-            return f"there is one column alone; {type(blend.blend).__name__} does the same"
-        if isinstance(blend, Calibrated) and judged.metric.needs == "rank" and blend.blend in self.choices:
-            return f"calibration keeps the order, which alone counts here; {type(blend.blend).__name__} does the same"
+    def _pointless(self, blend: Blend, oof: OutOfFold) -> str:
+        """Why a choice is not tried: another choice gives the same blend."""
+        if isinstance(blend, PerColumn) and oof.outputs == 1:
+            return f"there is only one column; {type(blend.blend).__name__} does the same"
+        if isinstance(blend, Calibrated) and oof.metric.needs == "rank" and blend.blend in self.choices:
+            return f"calibration keeps the order, so {type(blend.blend).__name__} does the same"
         return ""
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What became of one choice.
-
-    Attributes:
-        blend: its class, with the settings that are not its defaults.
-        nested: its nested score; None where it has none.
-        apart: by how much it is better than the one that was taken, with its paired 95 % interval; None likewise.
-        refused: why it cannot blend here.
-    """
-
-    blend: str
-    nested: float | None
-    apart: Difference | None
-    refused: str = ""
-
-    def facts(self) -> dict[str, Any]:
-        """The trial, ready for JSON."""
-        apart = self.apart
-        return {
-            "blend": self.blend,
-            "nested": self.nested,
-            "against the chosen": apart.value if apart else None,
-            "interval": [apart.low, apart.high] if apart else None,
-            "p": apart.p if apart else None,
-            "refused": self.refused,
-        }
-
-    @classmethod
-    def of(cls, facts: dict[str, Any]) -> Self:
-        """What gave these `facts`."""
-        apart = None
-        if facts["interval"] is not None:
-            low, high = facts["interval"]
-            apart = Difference(facts["against the chosen"], low, high, facts["p"])
-        return cls(facts["blend"], facts["nested"], apart, facts["refused"])
-
-
-@dataclass(frozen=True)
-class Chosen(Around):
-    """What Auto took.
-
-    Attributes:
-        blended: the chosen blend, learnt on all rows.
-        choice: its class, with the settings that are not its defaults.
-        reason: why it was taken, in a sentence.
-        trials: one a choice.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
-    """
-
-    blended: Blended
-    choice: str
-    reason: str
-    trials: tuple[Trial, ...]
-    thresholds: tuple[float, ...] = ()
-
-    def join(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        return self.blended.join_inside(predictions, columns)
-
-    def story(self) -> dict[str, Any]:
-        return {"choice": self.choice, "reason": self.reason, "choices": [trial.facts() for trial in self.trials]}
-
-    def facts(self) -> dict[str, Any]:
-        return {"blend": named(self.blended), **self.story(), "thresholds": list(self.thresholds)}
-
-    @classmethod
-    def of(cls, facts: dict[str, Any]) -> Self:
-        trials = tuple(map(Trial.of, facts["choices"]))
-        inner, cuts = revived(facts["blend"]), tuple(facts["thresholds"])
-        return cls(inner, facts["choice"], facts["reason"], trials, cuts)
-
-
-def _parts(judged: Judged) -> np.ndarray:
-    """The fold of each row; parts drawn at random where all rows come from one fold, or none was named."""
-    if judged.plan is not None and len(np.unique(judged.plan)) > 1:
-        return judged.plan
-    alone = np.arange(len(judged.y))
-    codes = np.unique(alone if judged.groups is None else judged.groups, return_inverse=True)[1]
-    n = int(codes.max()) + 1  # groups are not parted
-    return np.asarray((np.random.default_rng(0).permutation(n) % min(PARTS, n))[codes])
-
-
-def spelled(specs: Sequence[Spec]) -> list[str]:
-    """Blends, and what they are made of, as settings: their class, and what differs from its defaults."""
-    names = []
-    for spec in specs:
-        told = {name: getattr(spec, name) for name, info in type(spec).model_fields.items()
-                if getattr(spec, name) != info.default}  # fmt: skip
-        inside = ", ".join(f"{name}={_spelled(value)}" for name, value in told.items())
-        names.append(type(spec).__name__ + (f"({inside})" if inside else ""))
-    return names
-
-
-def _spelled(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_spelled, value))}{',' if len(value) == 1 else ''})"
-    return spelled((value,))[0] if isinstance(value, Spec) else repr(value)
+def _decisions(blend: Blend, oof: OutOfFold) -> tuple[Metric, np.ndarray]:
+    """A choice's out-of-fold predictions or decisions (n, outputs), and the metric that scores them."""
+    p = cross_fitted(blend, oof, "Auto")
+    if oof.goal is None or oof.plan is None:
+        return oof.metric, p
+    # as in a nested score, the thresholds of a fold are the best ones of the others
+    return decide_folds(oof.goal, p, oof.plan, out_of_fold_thresholds(oof.goal, oof.y, p, oof.plan))
 
 
 def _reason(

@@ -1,51 +1,52 @@
-"""Cross-fitting: a blend's own out-of-fold predictions, which whatever learns from its output must learn from."""
-
-from dataclasses import replace
+"""Cross-fitting: out-of-fold predictions of a blend, from which a second level learns."""
 
 import numpy as np
 
-from kit.ensemble.base import Blend, Judged
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.ensemble.blend import Blend
+from kit.ensemble.oof import OutOfFold
+
+RANDOM_FOLDS = 5  # if all rows are in one fold
 
 
-def cross_fitted(blend: Blend, judged: Judged, whose: str) -> np.ndarray:
-    """Predictions (n, outputs) of `blend`, each fold joined by what was learnt on all the others.
+def cross_fitted(blend: Blend, oof: OutOfFold, user: str) -> np.ndarray:
+    """Out-of-fold predictions (n, outputs) of `blend`: each fold is predicted by a blend learnt on all other folds.
 
-    What a blend says of rows that it learnt from flatters it, and a second blend or a calibration would believe it.
+    A blend's predictions of rows that it learnt from are too good. A second blend or a calibration that learns from
+    them would trust it too much.
 
     Args:
-        whose: class that needs these predictions, for the sentence of an error.
+        blend: the blend to fit.
+        oof: the members' out-of-fold predictions, with a plan.
+        user: class that needs these predictions, for error messages.
 
     Raises:
-        KitError: `judged.plan` is missing, or all rows lie in one fold.
+        KitError: `oof.plan` is missing, or all rows lie in one fold.
     """
-    plan = judged.plan
+    plan, folds = oof.plan, oof.folds
     if plan is None:
         raise KitError(
-            f"{whose} learns from out-of-fold predictions of the blends inside it, and for these the fold number of "
-            "each row is missing: pass plan"
+            f"{user} learns from out-of-fold predictions of the blends inside it, which need the fold number of "
+            "each row: pass plan"
         )
-    numbers = np.unique(plan).tolist()
-    if len(numbers) < 2:
+    if len(folds) < 2:
         raise KitError(
-            f"{whose} learns from out-of-fold predictions of the blends inside it, but all {len(plan)} rows lie in "
-            f"fold {numbers[0]}; it needs 2 folds, and 1 more for a nested score and for each such blend around it"
+            f"{user} learns from out-of-fold predictions of the blends inside it, but all {len(plan)} rows lie in "
+            f"fold {folds[0]}; it needs 2 folds, and 1 more for a nested score and for each such blend around it"
         )
-    joined = np.empty(judged.predictions.shape[1:])
-    for fold in numbers:
-        here = plan == fold
-        inside = None if judged.columns is None else judged.columns[here]
-        joined[here] = blend.learn_inside(part(judged, ~here)).join_inside(judged.predictions[:, here], inside)
+    joined = np.empty(oof.predictions.shape[1:])
+    for fold in folds:
+        here = oof.fold(fold)
+        fitted = blend.fit_oof(oof.rows(plan != fold))
+        joined[plan == fold] = fitted.predict_checked(here.predictions, here.columns)
     return joined
 
 
-def part(judged: Judged, rows: np.ndarray) -> Judged:
-    """The rows where the mask `rows` (n,) is true."""
-    return replace(
-        judged,
-        predictions=judged.predictions[:, rows],
-        y=judged.y[rows],
-        plan=None if judged.plan is None else judged.plan[rows],
-        columns=None if judged.columns is None else judged.columns[rows],
-        groups=None if judged.groups is None else judged.groups[rows],
-    )
+def plan_or_random(oof: OutOfFold) -> np.ndarray:
+    """The fold of each row. Random folds of whole groups if all rows are in one fold or the folds are unknown."""
+    if oof.plan is not None and len(oof.folds) > 1:
+        return oof.plan
+    alone = np.arange(len(oof.y))
+    codes = np.unique(alone if oof.groups is None else oof.groups, return_inverse=True)[1]
+    n = int(codes.max()) + 1  # a group is never split
+    return np.asarray((np.random.default_rng(0).permutation(n) % min(RANDOM_FOLDS, n))[codes])

@@ -1,51 +1,53 @@
-"""The honest score of a blend: every fold is judged by weights that were learnt without it."""
+"""The honest score of a blend: every fold is scored with weights that were learnt without it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from kit.ensemble.base import Blend, Blended, checked, scaled_ranks
-from kit.ensemble.mean import Mean
-from kit.ensemble.threshold import (
+from kit.core.errors import KitError
+from kit.ensemble.blend import Blend
+from kit.ensemble.blends.mean import Mean
+from kit.ensemble.decide.threshold import (
     best_threshold,
     decide_folds,
-    fit_thresholded,
-    judge,
-    judge_folds,
+    out_of_fold_thresholds,
+    score_at,
+    score_at_folds,
     takes_threshold,
-    unseen_thresholds,
 )
-from kit.intervals import Difference, Interval, difference, percentiles, resampled
+from kit.ensemble.fitted import FittedBlend
+from kit.ensemble.oof import OutOfFold
+from kit.ensemble.predictions import scaled_ranks
+from kit.ensemble.thresholded import fit_thresholded
 from kit.metrics import Metric
-from kit.spec import KitError
+from kit.metrics.intervals import Difference, Interval, difference, percentiles, resampled
 
-MANY = 200_000  # cells (rows × targets) from which on FEWER resamples are drawn: a thousand would take half a minute
+MANY = 200_000  # with more cells (rows × targets) only FEWER resamples are drawn: 1,000 would take half a minute
 ROUNDS, FEWER = 1000, 300
 
 
 @dataclass(frozen=True)
 class NestedScore:
-    """What a blend scores on folds that its weights have not seen.
+    """The score of a blend on folds that its weights have not seen.
 
     Attributes:
-        metric: what is judged by.
+        metric: the metric of the scores.
         predictions: (n, outputs) blended out-of-fold predictions.
-        score: of all rows pooled.
-        folds: fold number → score of that fold's rows; nan where the metric cannot judge them (labels all equal).
+        score: score of all rows together.
+        folds: fold number → score of that fold's rows; NaN if the metric is undefined (all labels are equal).
         weights: fold number → member name → weight, learnt on all other folds (`ordered`: on all earlier ones).
-        best: the single member with the best pooled score. It was picked on the very rows it is scored on,
-            so `gain` errs, if at all, on the side of modesty.
-        best_score: its pooled score, each fold at the threshold that the others choose, where the metric has one.
-        thresholds: fold number → the blend's thresholds, chosen on all other folds; () where nothing is cut.
-        chosen: fold number → the blend that Auto took without it; empty for other blends.
-        equal: folds before which too little lies to learn weights, where folds are ordered: equal ones join them.
-        ordered: weights and thresholds come from earlier folds alone.
-        interval: 95 % of `score`, by bootstrap over rows, or over groups; None where none was asked for.
-        apart: `gain` with its 95 % interval, on the same resamples; None where none was asked for.
+        best: the single member with the best score of all rows. It was chosen by this score, so `gain` is too small
+            rather than too large.
+        best_score: its score; if the metric has a threshold, each fold at the best threshold of the other folds.
+        thresholds: fold number → the blend's thresholds, chosen on all other folds; () without thresholds.
+        chosen: fold number → the blend that Auto chose without this fold; empty for other blends.
+        equally_weighted: if folds are ordered in time: the folds with too few earlier folds to learn weights from. They
+            have equal weights.
+        ordered: whether weights and thresholds come from earlier folds only.
+        interval: 95 % interval of `score`, by bootstrap over rows, or over groups; None without resamples.
+        gain_interval: `gain` with its 95 % interval, on the same resamples; None without resamples.
     """
 
     metric: Metric
@@ -57,22 +59,23 @@ class NestedScore:
     best_score: float
     thresholds: dict[int, tuple[float, ...]]
     chosen: dict[int, str] = field(default_factory=dict)
-    equal: tuple[int, ...] = ()
+    equally_weighted: tuple[int, ...] = ()
     ordered: bool = False
     interval: Interval | None = None
-    apart: Difference | None = None
+    gain_interval: Difference | None = None
 
     @property
     def gain(self) -> float:
-        """By how much the blend is better than the best single member; negative where it is worse."""
+        """How much better the blend is than the best single member; negative if it is worse."""
         return self.score - self.best_score if self.metric.greater_is_better else self.best_score - self.score
 
     def summary(self) -> dict[str, Any]:
-        """All but the predictions, ready for JSON: nan, which JSON does not know, becomes None."""
-        told: dict[str, Any] = {"note": self.note} if self.ordered else {}
+        """All but the predictions, JSON-ready: NaN becomes None."""
+        gain = self.gain_interval
+        extra: dict[str, Any] = {"note": self.note} if self.ordered else {}
         if self.chosen:
-            told["chosen"] = {str(fold): choice for fold, choice in self.chosen.items()}
-        return told | {
+            extra["chosen"] = {str(fold): choice for fold, choice in self.chosen.items()}
+        return extra | {
             "metric": self.metric.name,
             "nested": _known(self.score),
             "interval": [_known(self.interval.low), _known(self.interval.high)] if self.interval else None,
@@ -81,130 +84,117 @@ class NestedScore:
             "best_member": self.best,
             "best_member_score": _known(self.best_score),
             "gain": _known(self.gain),
-            "gain_interval": [_known(self.apart.low), _known(self.apart.high)] if self.apart else None,
+            "gain_interval": [_known(gain.low), _known(gain.high)] if gain else None,
             "thresholds": {str(fold): list(cuts) for fold, cuts in self.thresholds.items()},
         }
 
     @property
     def note(self) -> str:
-        """How folds that lie one after another in time were joined."""
-        first = (
-            f"; equal ones join fold {', '.join(map(str, self.equal))}, too early to learn any" if self.equal else ""
-        )
-        return f"weights are learnt on earlier folds alone{first}"
+        """How folds that are ordered in time were blended."""
+        folds = ", ".join(map(str, self.equally_weighted))
+        first = f"; fold {folds} has equal weights, as it has too few earlier folds" if folds else ""
+        return f"weights are learnt on earlier folds only{first}"
 
     def __str__(self) -> str:
+        gain = self.gain_interval or format(self.gain, "+.5f")
         return (
             f"nested {self.metric.name} {self.interval or format(self.score, '.5f')}, "
-            f"best single member {self.best} {self.best_score:.5f}, gain {self.apart or format(self.gain, '+.5f')}"
+            f"best single member {self.best} {self.best_score:.5f}, gain {gain}"
         )
 
 
-def nested(
-    blend: Blend,
-    predictions: np.ndarray,
-    y: np.ndarray,
-    plan: np.ndarray,
-    metric: Metric,
-    names: Sequence[str] = (),
-    columns: pd.DataFrame | None = None,
-    rounds: int | None = None,
-    groups: np.ndarray | None = None,
-    ordered: bool = False,
-) -> NestedScore | None:
-    """Learns weights (and thresholds, where the metric has one) on all folds but one, blends that one, for each fold.
+def nested(blend: Blend, oof: OutOfFold, rounds: int | None = None) -> NestedScore | None:
+    """The nested score: for each fold, learns weights (and thresholds) on all other folds, and blends this fold.
 
-    A rank blend ranks the rows of the judged fold among themselves: so is the test set blended, in one go by itself,
-    and ranks among all folds would compare numbers of different fits. For the same reason, where Auto takes another
-    kind of blend without another fold, and the metric looks at order alone, each fold's predictions become ranks.
+    A rank blend ranks the rows of each fold separately: the test set is ranked separately too, and ranks over all folds
+    would compare predictions of different fits. For the same reason predictions become ranks in each fold if Auto
+    chooses different blends for different folds and the metric depends on the order only.
 
-    What stays indirect: members' predictions of the other folds came from fits that saw this fold's labels.
-    Only refitting every member inside every fold would remove that, and with one weight a member it is small.
+    One indirect leak remains: members' predictions of the other folds come from fits that saw this fold's labels. Only
+    refitting all members inside each fold would avoid it. With one weight per member it is small.
 
     Args:
-        predictions: (members, n, outputs) out-of-fold predictions of judged rows.
-        y: (n, targets) labels.
-        plan: (n,) fold number of each row.
-        names: one a member; empty calls them by their index.
-        columns: (n, …) the original columns of `blend.needs`.
-        rounds: resamples of the intervals; 0 for no intervals, None for ROUNDS, or FEWER where there are many rows.
-        groups: (n,) group of each row, where rows of a group are alike: whole groups are drawn. None draws row by row.
-        ordered: folds lie one after another in time. Weights and thresholds of each are then learnt on earlier ones
-            alone; those before which too few lie (the first, mostly) are joined by equal weights, see `NestedScore`.
+        blend: the blend to score.
+        oof: out-of-fold predictions with a plan. With groups, whole groups are resampled. If it is `ordered`, the
+            weights of a fold are learnt on earlier folds only; folds with too few earlier folds (mostly the first) get
+            equal weights, see `NestedScore`.
+        rounds: number of resamples for the intervals; 0: no intervals; None: ROUNDS, or FEWER if there are many rows.
 
     Returns:
-        None where all rows lie in one fold, as in a partial run (`folds=0`): that is no mistake, but there is
-        nothing to learn honest weights on.
+        The score. None if all rows are in one fold, as in a partial run (`folds=0`): then there are no other folds.
 
     Raises:
-        KitError: shapes disagree, a row lies in no fold (its number is negative), or what `Blend.fit` refuses.
+        KitError: `oof` has no plan, or `Blend.fit` raises it.
     """
-    names = tuple(names) or tuple(str(i) for i in range(len(predictions)))
-    predictions, plan = checked(predictions, names, blend.compact), np.asarray(plan).reshape(-1)
-    if not predictions.shape[1] == len(y) == len(plan):
-        rows = predictions.shape[1]
-        raise KitError(f"nested blend: {rows} rows of predictions, {len(y)} of labels and {len(plan)} fold numbers")
-    if (plan < 0).any():
-        raise KitError(f"nested blend: {int((plan < 0).sum())} rows lie in no fold; pass only rows that were judged")
-    groups = None if groups is None else np.asarray(groups).reshape(-1)
-    if groups is not None and len(groups) != len(y):
-        raise KitError(f"nested blend: {len(y)} rows, but {len(groups)} groups; give each row its own")
-    numbers = np.unique(plan).tolist()
-    if len(numbers) < 2:
+    y, plan, metric, ordered = oof.y, _plan(oof), oof.metric, oof.ordered
+    if len(oof.folds) < 2:
         return None
-
-    blended = np.empty(predictions.shape[1:])
-    folds: dict[int, float] = {}
+    blended = np.empty(oof.predictions.shape[1:])
+    scores: dict[int, float] = {}
     weights: dict[int, dict[str, float]] = {}
     thresholds: dict[int, tuple[float, ...]] = {}
     chosen: dict[int, str] = {}
-    equal: list[int] = []
-    kinds: set[type[Blended]] = set()
-    for at, fold in enumerate(numbers):
+    equally: list[int] = []
+    kinds: set[type[FittedBlend]] = set()
+    for at, fold in enumerate(oof.folds):
         here = plan == fold
         how, rows = blend, (plan < fold) if ordered else ~here
-        if blind := ordered and at < max(1, blend.folds_needed):  # too little lies before this fold
+        if blind := ordered and at < max(1, blend.folds_needed):  # there are too few folds before this one
             how, rows = (Mean() if blend.folds_needed else blend), here  # neither reads labels
-            equal += [fold] if blend.folds_needed else []
-        inside, outside = (None if columns is None else columns[part] for part in (here, rows))
-        alike = None if groups is None else groups[rows]
-        fitted = fit_thresholded(how, predictions[:, rows], y[rows], metric, names, plan[rows], outside, alike)
+            equally += [fold] if blend.folds_needed else []
+        held_out = oof.rows(here)
+        fitted = fit_thresholded(how, oof.rows(rows))
         kinds.add(type(fitted))
-        blended[here] = fitted.apply(predictions[:, here], inside)
+        blended[here] = fitted.predict_checked(held_out.predictions, held_out.columns)
         weights[fold] = fitted.weights
         thresholds[fold] = _own(metric, fitted.thresholds) if blind else fitted.thresholds
-        if choice := fitted.story().get("choice"):
+        if choice := fitted.explanation().get("choice"):
             chosen[fold] = choice
-        folds[fold] = judge(metric, y[here], blended[here], thresholds[fold])
+        scores[fold] = score_at(held_out.metric, held_out.y, blended[here], thresholds[fold])
     if metric.needs == "rank" and max(len(set(chosen.values())), len(kinds)) > 1:  # they differ in scale
-        for fold in numbers:
+        for fold in oof.folds:
             blended[plan == fold] = scaled_ranks(blended[plan == fold])
-    # as float64 one by one: log loss clips by the width
-    cuts = [_cuts(metric, y, p.astype(np.float64), plan, ordered) for p in predictions]
-    pairs = zip(predictions, cuts, strict=True)
-    singles = [judge_folds(metric, y, p.astype(np.float64), plan, cut) for p, cut in pairs]
-    best = reduce(lambda a, b: b if metric.better(singles[b], singles[a]) else a, range(len(singles)))
-    score = judge_folds(metric, y, blended, plan, thresholds)
-    found = NestedScore(metric, blended, score, folds, weights, names[best], singles[best], thresholds, chosen)
-    found = replace(found, equal=tuple(equal), ordered=ordered)
+    best, best_score, rival = _best_member(oof)
+    score = score_at_folds(metric, y, blended, plan, thresholds)
+    found = NestedScore(
+        metric, blended, score, scores, weights, best, best_score, thresholds, chosen, tuple(equally), ordered
+    )
     if rounds == 0 or np.isnan(score):
         return found
-    decided, said = decide_folds(metric, blended, plan, thresholds)
-    rival = decide_folds(metric, predictions[best].astype(np.float64), plan, cuts[best])[1]
-    drawn = resampled(decided, y, [said, rival], rounds or (ROUNDS if y.size < MANY else FEWER), groups=groups)
-    apart = difference(metric, (score, singles[best]), drawn)
-    return replace(found, interval=Interval(score, *percentiles(drawn[:, 0])), apart=apart)
+    decided, decisions = decide_folds(metric, blended, plan, thresholds)
+    rounds = rounds or (ROUNDS if y.size < MANY else FEWER)
+    drawn = resampled(decided, y, [decisions, rival], rounds, groups=oof.groups)
+    gain = difference(metric, (score, best_score), drawn)
+    return replace(found, interval=Interval(score, *percentiles(drawn[:, 0])), gain_interval=gain)
 
 
-def _cuts(
-    metric: Metric, y: np.ndarray, p: np.ndarray, plan: np.ndarray, ordered: bool
-) -> dict[int, tuple[float, ...]]:
-    """For each fold the thresholds best on all others, or on those before it; see `unseen_thresholds`."""
-    if not ordered or not takes_threshold(metric, y, p):
-        return unseen_thresholds(metric, y, p, plan)
-    first, *later = np.unique(plan).tolist()
+def _best_member(oof: OutOfFold) -> tuple[str, float, np.ndarray]:
+    """Name, score and decisions (n, outputs) of the best single member, each fold at the others' best threshold."""
+    metric, plan = oof.metric, _plan(oof)
+    cuts, scores = [], []
+    for member in oof.predictions:
+        p = member.astype(np.float64)  # one member at a time, as a bank may be large; log loss clips by the dtype
+        cuts.append(_cuts(oof, p))
+        scores.append(score_at_folds(metric, oof.y, p, plan, cuts[-1]))
+    best = reduce(lambda a, b: b if metric.better(scores[b], scores[a]) else a, range(len(scores)))
+    rival = decide_folds(metric, oof.predictions[best].astype(np.float64), plan, cuts[best])[1]
+    return oof.names[best], scores[best], rival
+
+
+def _cuts(oof: OutOfFold, p: np.ndarray) -> dict[int, tuple[float, ...]]:
+    """For each fold the thresholds best on all others, or on those before it; see `out_of_fold_thresholds`."""
+    metric, y, plan = oof.metric, oof.y, _plan(oof)
+    if not oof.ordered or not takes_threshold(metric, y, p):
+        return out_of_fold_thresholds(metric, y, p, plan)
+    first, *later = oof.folds
     own = {first: _own(metric, (0.0,) * p.shape[1])}
-    return own | {fold: best_threshold(metric, y[plan < fold], p[plan < fold]) for fold in later}
+    return own | {f: best_threshold(metric.take(plan < f), y[plan < f], p[plan < f]) for f in later}
+
+
+def _plan(oof: OutOfFold) -> np.ndarray:
+    if oof.plan is None:
+        raise KitError("nested blend: the fold number of each row is missing; give plan")
+    return oof.plan
 
 
 def _own(metric: Metric, thresholds: tuple[float, ...]) -> tuple[float, ...]:

@@ -1,5 +1,5 @@
 """Layers, each usable alone."""
 
-from kit.layers.pooling import AttentionPool, ClsPool, ConcatPool, LastPool, MaxPool, MeanPool, pooling
+from kit.layers.pooling import AttentionPool, ClsPool, ConcatPool, GeMPool, LastPool, MaxPool, MeanPool, pooling
 
-__all__ = ["AttentionPool", "ClsPool", "ConcatPool", "LastPool", "MaxPool", "MeanPool", "pooling"]
+__all__ = ["AttentionPool", "ClsPool", "ConcatPool", "GeMPool", "LastPool", "MaxPool", "MeanPool", "pooling"]

@@ -1,27 +1,27 @@
-"""Self-attention with heads of any size and, by option, heads that talk to each other."""
+"""Self-attention with heads of any size; talking heads and rotary positions are options."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kit.spec import KitError
+from kit.core.errors import KitError
 
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017).
 
     Args:
-        width: of the states.
-        heads: how many.
-        head_size: width of each head, width / heads by default. A larger one lets a head express any pattern of
-            attention over up to so many tokens (Bhojanapalli et al. 2020).
+        width: width of the states.
+        heads: number of heads.
+        head_size: width of each head, width / heads by default. A head can express any attention pattern over
+            sequences of up to `head_size` tokens (Bhojanapalli et al. 2020).
         dropout: share of attention weights dropped.
-        talking_heads: whether scores, and then weights, are mixed across heads by learnt matrices, which start as the
-            identity (Shazeer et al. 2020).
-        rotary: whether queries and keys are turned by their places, see `rotate`.
+        talking_heads: whether learnt matrices mix the scores, and then the weights, of different heads (Shazeer et al.
+            2020). They start as the identity.
+        rotary: whether queries and keys get rotary position embeddings, see `rotate`.
 
     Raises:
-        KitError: heads do not divide the width and have no size of their own, or cannot be turned in pairs.
+        KitError: `heads` does not divide `width` and there is no `head_size`, or rotary heads have an odd size.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class SelfAttention(nn.Module):
         """States (n, length, width) → the same shape.
 
         Args:
-            may: bool, broadcastable to (n, heads, length, length): whether a query (row) may look at a key (column).
+            may: bool, broadcastable to (n, heads, length, length): True where a query (row) may attend to a key
+                (column).
         """
         q, k, v = self.into(states).unflatten(-1, (3, self.heads, self.size)).permute(2, 0, 3, 1, 4)
         if self.rotary:
@@ -65,24 +66,36 @@ class SelfAttention(nn.Module):
 
 
 def visible(mask: Tensor, causal: bool = False) -> Tensor:
-    """Mask (n, length), padding at the end → bool (n, 1, 1, length), or (length, length) where attention is causal."""
+    """The attention mask for `SelfAttention`, from the mask of tokens (n, length) with padding at the end.
+
+    Returns:
+        Bool (n, 1, 1, length); for causal attention (length, length).
+    """
     if not causal:
         return mask[:, None, None] > 0
-    # no token comes after padding, so what is not later is not padding
+    # padding comes last, so a token that may attend only to earlier places never sees padding
     return mask.new_ones(mask.shape[1], mask.shape[1], dtype=torch.bool).tril()
 
 
 def angles(length: int, size: int, device: torch.device | None = None) -> Tensor:
-    """(length, size / 2): places times rates, which fall from 1 to nearly 1 / 10,000 (Vaswani et al. 2017)."""
+    """Angles of the positions, (length, size / 2): position times frequency (Vaswani et al. 2017).
+
+    The frequencies fall from 1 to nearly 1 / 10,000.
+    """
     rates = 10_000.0 ** (-torch.arange(0, size, 2, device=device) / size)
     return torch.arange(length, device=device).unsqueeze(1) * rates
 
 
 def rotate(x: Tensor) -> Tensor:
-    """Turns pairs of features by `angles`, so that products of queries and keys know distances (Su et al. 2021).
+    """Rotary position embedding (Su et al. 2021): rotates pairs of features by `angles`.
+
+    The product of a rotated query and a rotated key then depends on the distance between their positions.
 
     Args:
         x: (…, length, size); feature i is paired with feature i + size / 2.
+
+    Returns:
+        The same shape.
     """
     angle = angles(x.shape[-2], x.shape[-1], x.device)
     cos, sin = angle.cos(), angle.sin()
@@ -91,5 +104,5 @@ def rotate(x: Tensor) -> Tensor:
 
 
 def _mixed(mix: Tensor, heads: Tensor) -> Tensor:
-    """(k, heads) matrix, (n, heads, length, length) → (n, k, length, length)."""
+    """Mixes heads by a matrix (k, heads): (n, heads, length, length) → (n, k, length, length)."""
     return torch.einsum("kh,nhij->nkij", mix, heads)

@@ -1,20 +1,23 @@
-"""Dropout beyond `nn.Dropout`: several masks at once, whole tokens."""
+"""Kinds of dropout that torch does not have: several masks at once, and dropout of whole tokens."""
 
 from torch import Tensor, nn
 
-from kit.spec import KitError
+from kit.core.errors import KitError
 
 
 class MultiSampleDropout(nn.Module):
-    """One head under several dropout masks of the same features (Inoue 2019).
+    """Applies one head to the same features under several dropout masks (Inoue 2019).
 
-    The method averages the samples' losses, not their logits: train it with `Supervised(Each(loss))`, where `Each` is
-    in `kit.train.objectives`.
+    The method averages the losses of the samples, not their logits: train it with `Supervised(MeanOfOutputs(loss))`,
+    see `kit.train.objectives`.
 
     Args:
-        head: features (n, width) → logits (n, k), row by row.
+        head: features (n, width) → logits (n, k), each row by itself.
         p: share of features dropped.
-        samples: masks drawn a step.
+        samples: number of dropout masks in each step.
+
+    Raises:
+        KitError: `samples` is below 1.
     """
 
     def __init__(self, head: nn.Module, p: float = 0.5, samples: int = 5) -> None:
@@ -24,7 +27,7 @@ class MultiSampleDropout(nn.Module):
         self.head, self.dropout, self.samples = head, nn.Dropout(p), samples
 
     def forward(self, features: Tensor) -> Tensor:
-        """(n, width) → logits of each sample (samples, n, k) in training, (n, k) without dropout in eval."""
+        """(n, width) → logits of each sample (samples, n, k) in training; (n, k), without dropout, in eval mode."""
         if not self.training:
             return self.head(features)
         dropped = self.dropout(features.expand(self.samples, *features.shape))
@@ -32,7 +35,7 @@ class MultiSampleDropout(nn.Module):
 
 
 class WordDropout(nn.Module):
-    """Drops whole tokens: their embeddings become zero, the others grow by 1 / (1 − p) (Iyyer et al. 2015).
+    """Drops whole tokens (Iyyer et al. 2015): their embeddings become zero, the others are divided by 1 − p.
 
     Args:
         p: share of tokens dropped.

@@ -1,4 +1,4 @@
-"""Heads: several heads on the same features, jointly trained."""
+"""Heads: several heads on the same features, trained together."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kit.spec import KitError, nearest
+from kit.core.errors import KitError, nearest
 
 Link = Literal["sigmoid", "softmax", "identity"]
 
@@ -18,7 +18,7 @@ LINKS: dict[str, Link] = {
 
 
 def checked(link: Link) -> Link:
-    """The link itself.
+    """Gives the link back if there is such a link.
 
     Raises:
         KitError: there is no such link.
@@ -29,22 +29,61 @@ def checked(link: Link) -> Link:
 
 
 def predicted(output: Tensor, link: Link) -> Tensor:
-    """Logits (…, n, k) → probabilities in fp32, or the values themselves where the link is `identity`."""
+    """Logits (…, n, k) → probabilities of the same shape, in fp32. With the link `identity`: the values themselves."""
     if link == "softmax":
         return output.float().softmax(-1)
     return output.float().sigmoid() if link == "sigmoid" else output.float()
 
 
-class Heads(nn.Module):
-    """Heads of different initial weights on the same features.
+class HiddenHead(nn.Module):
+    """Two linear layers, each behind batch norm and dropout: the classifier's head of ULMFiT (Howard & Ruder 2018).
 
-    In eval they answer together: with the logits of their mean probability, or their mean value. That mean is the
-    ensemble that `NegativeCorrelation` speaks of; a mean of logits would be another.
+    Features → batch norm → dropout → linear → ReLU → batch norm → dropout → linear.
 
     Args:
-        head: makes one head, features (n, width) → logits (n, k); called once for each.
-        members: how many.
-        link: from logits to predictions.
+        width: of the features.
+        outputs: logits.
+        hidden: width of the layer between.
+        dropout: share of the features dropped.
+        hidden_dropout: share of the hidden layer's dropped.
+    """
+
+    def __init__(
+        self, width: int, outputs: int, hidden: int = 50, dropout: float = 0.4, hidden_dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.norm, self.dropout, self.into = RowNorm(width), nn.Dropout(dropout), nn.Linear(width, hidden, bias=False)
+        self.hidden_norm, self.hidden_dropout = RowNorm(hidden), nn.Dropout(hidden_dropout)
+        self.out = nn.Linear(hidden, outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, width) → logits (n, outputs)."""
+        hidden = F.relu(self.into(self.dropout(self.norm(features))))
+        return self.out(self.hidden_dropout(self.hidden_norm(hidden)))
+
+
+class RowNorm(nn.BatchNorm1d):
+    """Batch norm that a batch of one row, which has no variance, passes as it does at prediction."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.training and len(input) == 1:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)
+
+
+class Heads(nn.Module):
+    """Several heads, with different initial weights, on the same features.
+
+    In eval mode the output is that of the ensemble: the logits of the mean probability, or the mean value.
+    `NegativeCorrelation` trains for this mean of probabilities, not for a mean of logits.
+
+    Args:
+        head: makes one head, features (n, width) → logits (n, k); called once for each head.
+        members: number of heads.
+        link: function from logits to predictions.
+
+    Raises:
+        KitError: `members` is below 1, or there is no such link.
     """
 
     def __init__(self, head: Callable[[], nn.Module], members: int, link: Link = "sigmoid") -> None:
@@ -54,12 +93,12 @@ class Heads(nn.Module):
         self.heads, self.link = nn.ModuleList(head() for _ in range(members)), checked(link)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(n, width) → (members, n, k) in training, (n, k) in eval."""
+        """(n, width) → (members, n, k) in training, (n, k) in eval mode."""
         output = torch.stack([head(features) for head in self.heads])
         return output if self.training else self._together(output.float())
 
     def _together(self, output: Tensor) -> Tensor:
-        """The ensemble's logits, from logarithms of probabilities: far from zero these lose no digits."""
+        """Logits of the mean probability. They are computed from log-probabilities, which stay exact near 0 and 1."""
         if self.link == "softmax":
             return output.log_softmax(-1).logsumexp(0) - math.log(len(output))
         if self.link == "sigmoid":

@@ -1,28 +1,30 @@
-"""Noise on weights: mixout, Gaussian weight noise, and NoisyTune's one shake before fine-tuning.
+"""Noise on weights: mixout, Gaussian weight noise, and NoisyTune (noise once, before fine-tuning).
 
 Mixout and weight noise are parametrizations (`torch.nn.utils.parametrize`): while they are on, a layer's `weight` is
-called `parametrizations.weight.original` in the state dict. `unparametrize` gives the old names back.
+called `parametrizations.weight.original` in the state dict. `kit.layers.matrices.unparametrize` restores the old names.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.layers.matrices import matrices, parametrized
 
 
 class Mixout(nn.Module):
-    """In training, exchanges entries of a weight for their pretrained values, at random (Lee et al. 2020).
+    """In training, replaces random entries of a weight by their pretrained values (Lee et al. 2020).
 
-    Kept entries move away from the pretrained ones by 1 / (1 − p), so that the expectation is the weight itself.
+    The other entries' distance from the pretrained values is divided by 1 − p, so the expectation is the weight itself.
 
     Args:
-        pretrained: values mixed in; copied.
-        p: share of entries exchanged.
+        pretrained: the pretrained values; they are copied.
+        p: share of entries replaced.
     """
 
-    constant_buffers = ("pretrained",)  # as large as the model: not to be copied where buffers are kept as they were
+    constant_buffers = ("pretrained",)  # never changes and is as large as the model, so perturbations need no copy
     pretrained: Tensor
 
     def __init__(self, pretrained: Tensor, p: float) -> None:
@@ -36,10 +38,10 @@ class Mixout(nn.Module):
 
 
 class WeightNoise(nn.Module):
-    """In training, adds Gaussian noise to a weight; gradients reach the clean one (Graves 2011).
+    """In training, adds Gaussian noise to a weight (Graves 2011). Gradients go to the weight without noise.
 
     Args:
-        std: of the noise, in standard deviations of the weight's own entries.
+        std: standard deviation of the noise, divided by the standard deviation of the weight's entries.
     """
 
     def __init__(self, std: float) -> None:
@@ -51,59 +53,51 @@ class WeightNoise(nn.Module):
 
 
 def apply_mixout(model: nn.Module, p: float) -> nn.Module:
-    """Mixout on the weight of each linear layer, towards its present values; gives the model back.
+    """Mixout on every matrix, see `kit.layers.matrices`, towards its present values; gives the model back.
 
     Call it when pretrained weights are loaded, and on the pretrained part alone: for a fresh head, which has nothing to
     return to, the paper uses dropout.
 
     Raises:
-        KitError: p is not in [0, 1).
+        KitError: p is not in [0, 1), or the model has no matrix.
     """
     if not 0 <= p < 1:
         raise KitError(f"mixout: p = {p} is not in [0, 1)")
-    for layer in _linears(model):
-        parametrize.register_parametrization(layer, "weight", Mixout(layer.weight, p))
-    return model
+    return _each(model, "mixout", lambda weight: Mixout(weight, p))
 
 
 def apply_weight_noise(model: nn.Module, std: float) -> nn.Module:
-    """Weight noise on each linear layer; gives the model back.
+    """Weight noise on every matrix, see `kit.layers.matrices`; gives the model back.
 
     Raises:
-        KitError: std is negative.
+        KitError: std is negative, or the model has no matrix.
     """
     if std < 0:
         raise KitError(f"weight noise: std = {std} is negative")
-    for layer in _linears(model):
-        parametrize.register_parametrization(layer, "weight", WeightNoise(std))
-    return model
-
-
-def unparametrize(model: nn.Module) -> nn.Module:
-    """Ends every parametrization: plain parameters under their old names, with the values that they had in eval mode.
-
-    Parameters stay the same objects, so an optimizer still knows them. Gives the model back.
-    """
-    for layer in [m for m in model.modules() if parametrize.is_parametrized(m)]:
-        for name, parametrization in list(layer.get_submodule("parametrizations").named_children()):
-            parametrization.eval()
-            parametrize.remove_parametrizations(layer, name)
-    return model
+    return _each(model, "weight noise", lambda weight: WeightNoise(std))
 
 
 @torch.no_grad()
 def noisy_tune(model: nn.Module, lam: float = 0.15) -> nn.Module:
-    """Shakes pretrained weights once, before they are fine-tuned (Wu et al. 2022); gives the model back.
+    """NoisyTune (Wu et al. 2022): adds noise to pretrained weights once, before fine-tuning. Returns the model.
 
     Args:
-        model: each of its parameters moves by uniform noise in ±lam / 2 of its own standard deviation.
-        lam: intensity.
+        model: each of its parameters gets uniform noise between ±lam / 2 times the parameter's standard deviation.
+        lam: intensity of the noise.
     """
     for parameter in model.parameters():
-        if parameter.numel() > 1:  # one number has no deviation
+        if parameter.numel() > 1:  # a single number has no standard deviation
             parameter.add_((torch.rand_like(parameter) - 0.5) * lam * parameter.std())
     return model
 
 
-def _linears(model: nn.Module) -> list[nn.Linear]:
-    return [m for m in model.modules() if isinstance(m, nn.Linear)]
+def _each(model: nn.Module, technique: str, change: Callable[[Tensor], nn.Module]) -> nn.Module:
+    """The model, each of whose matrices is changed by what `change` makes of it."""
+    found = list(matrices(model))
+    if not found:
+        raise KitError(
+            f"{technique} changes matrices, and the {type(model).__name__} has none but tables of embeddings"
+        )
+    for matrix in found:
+        parametrized(matrix, change(matrix.value))
+    return model

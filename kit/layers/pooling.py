@@ -1,14 +1,20 @@
-"""Pooling: token states (n, length, width) and mask (n, length) → one vector a row, of the pooling's own `width`."""
+"""Pooling: states of tokens (n, length, width) and mask (n, length) → one vector per row, (n, pool.width).
+
+The mask is 1 at tokens and 0 at padding.
+"""
 
 import torch
 from torch import Tensor, nn
 
 
 class Pool(nn.Module):
-    """What all poolings have: `width`, the features a row gets.
+    """Base class of poolings.
 
     Args:
         width: features of a token's state.
+
+    Attributes:
+        width: features of the result, for each row.
     """
 
     def __init__(self, width: int) -> None:
@@ -28,11 +34,14 @@ class MeanPool(Pool):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         kept = mask.unsqueeze(-1)
-        return (states.float() * kept).sum(1) / kept.sum(1).clamp(min=1)  # a long sum in bf16 would lose digits
+        return (states.float() * kept).sum(1) / kept.sum(1).clamp(min=1)  # fp32: a long sum in bf16 is inexact
 
 
 class MaxPool(Pool):
-    """Each feature's largest value over the tokens that are not padding (Collobert et al. 2011); 0 if all are."""
+    """The largest value of each feature over the tokens that are not padding (Collobert et al. 2011).
+
+    A row of padding only gives zeros.
+    """
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         kept = mask.unsqueeze(-1) != 0
@@ -41,7 +50,7 @@ class MaxPool(Pool):
 
 
 class LastPool(Pool):
-    """The state of the last token that is not padding; 0 if all are."""
+    """The state of the last token that is not padding. A row of padding only gives zeros."""
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         kept = mask != 0
@@ -51,7 +60,7 @@ class LastPool(Pool):
 
 
 class ConcatPool(Pool):
-    """Mean, maximum and last state beside each other, three times the width (Howard & Ruder 2018)."""
+    """Concatenation of mean, maximum and last state (Howard & Ruder 2018): three times the width."""
 
     def __init__(self, width: int) -> None:
         super().__init__(3 * width)
@@ -62,7 +71,7 @@ class ConcatPool(Pool):
 
 
 class AttentionPool(Pool):
-    """A mean weighted by learnt attention over the tokens that are not padding (Yang et al. 2016)."""
+    """Mean of the tokens' states, weighted by learnt attention; padding does not count (Yang et al. 2016)."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -76,6 +85,22 @@ class AttentionPool(Pool):
         return (states.float() * (scores.softmax(1) * kept)).sum(1)
 
 
+class GeMPool(Pool):
+    """The generalised mean (Σ xᵖ / n)^(1/p) of each feature, p learnt (Radenović et al. 2019). p = 1: the mean.
+
+    Values below 1e-6 count as 1e-6, as a power needs positive ones. A row of padding only gives nearly 0.
+    """
+
+    def __init__(self, width: int, p: float = 3.0) -> None:
+        super().__init__(width)
+        self.p = nn.Parameter(torch.tensor([p]))
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        kept = mask.unsqueeze(-1)
+        powers = states.float().clamp(min=1e-6) ** self.p * kept
+        return (powers.sum(1) / kept.sum(1).clamp(min=1)).clamp(min=1e-30) ** (1 / self.p)
+
+
 POOLINGS: dict[str, type[Pool]] = {
     "cls": ClsPool,
     "mean": MeanPool,
@@ -83,9 +108,15 @@ POOLINGS: dict[str, type[Pool]] = {
     "last": LastPool,
     "concat": ConcatPool,
     "attention": AttentionPool,
+    "gem": GeMPool,
 }
 
 
 def pooling(name: str, width: int) -> Pool:
-    """The pooling called `cls`, `mean`, `max`, `last`, `concat` or `attention`, of token states of this width."""
+    """A pooling by its name: `cls`, `mean`, `max`, `last`, `concat`, `attention` or `gem`.
+
+    Args:
+        name: one of the names.
+        width: features of a token's state.
+    """
     return POOLINGS[name](width)

@@ -1,4 +1,7 @@
-"""Losses, each with its settings, row by row: `Focal(gamma=2)(logits, y)`. Naming one imports no torch."""
+"""Losses with their settings: `Focal(gamma=2)(logits, y)` gives the loss of each row.
+
+Torch is imported only when a loss is computed, so a recipe can name a loss and still start fast.
+"""
 
 from kit.losses.base import Loss, weighted_mean
 from kit.losses.batchwise import SoftAUC, SoftF1

@@ -1,4 +1,4 @@
-"""The loss that a kind of task has when none is named."""
+"""The default loss of each kind of task."""
 
 from kit.losses.base import Loss, check_kind
 from kit.losses.cross_entropy import BCE, CrossEntropy
@@ -13,10 +13,10 @@ DEFAULTS: dict[str, Loss] = {
 
 
 def default(kind: str) -> Loss:
-    """The usual loss of a kind of task.
+    """The default loss of a kind of task.
 
     Raises:
-        KitError: there is no such kind.
+        KitError: there is no such kind of task.
     """
     check_kind(kind)
     return DEFAULTS[kind]

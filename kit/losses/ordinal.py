@@ -1,4 +1,4 @@
-"""Ordinal: for classes that have an order, so that a near miss costs less than a far one."""
+"""Ordinal: a loss for ordered classes, where a near miss costs less than a far one."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 class Ordinal(Loss):
-    """Score of the cumulative probabilities P(class ≤ j) of a softmax over ordered classes, the mean over thresholds j.
+    """Loss of the cumulative probabilities P(class ≤ j) of a softmax over ordered classes; the mean over all j.
 
-    "squared" is the ranked probability score (Epstein 1969), known as the squared earth mover's distance (Hou et al.
-    2016); "log" is the ranked ignorance score (Tödter and Ahrens 2012), the binary cross-entropy of every question
-    "class ≤ j?", whose gradient does not vanish where the model is surely wrong. With two classes "log" is
-    CrossEntropy. Both are proper, so predictions are those of any multiclass model: softmax(output) are the
-    probabilities of the classes. The expected class then suits squared-error metrics (quadratic kappa), the median
-    absolute ones.
+    "squared" is the ranked probability score (Epstein 1969), also called squared earth mover's distance (Hou et al.
+    2016). "log" is the ranked ignorance score (Tödter and Ahrens 2012): the binary cross-entropy of each question
+    "class ≤ j?". Its gradient does not vanish where the model is confident and wrong. With two classes "log" equals
+    CrossEntropy. Both are proper scoring rules: softmax(output) gives the probabilities of the classes, as usual. For
+    a metric of squared errors (quadratic kappa) predict the expected class, for one of absolute errors the median.
     """
 
     kinds: ClassVar[frozenset[str]] = CLASSES
+    gaps: ClassVar[bool] = True  # there are none: a row has one label
 
-    score: Literal["log", "squared"] = Field("log", description="what a wrong cumulative probability costs")
+    score: Literal["log", "squared"] = Field("log", description="log loss or squared error of P(class ≤ j)")
 
     def per_row(self, output: "Tensor", y: "Tensor", weight: "Tensor", multiclass: bool) -> "Tensor":
         log_p = output.log_softmax(1)

@@ -1,49 +1,71 @@
-"""Squared, Huber and Quantile: errors of values, the mean over the columns of a row."""
+"""Squared, Huber and Quantile: losses of regression; the loss of a row is the mean over its columns."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
-from kit.lazy import later
-from kit.losses.base import VALUES, Loss
+from kit.core.errors import KitError
+from kit.core.lazy import later
+from kit.losses.base import VALUES, Loss, known_labels, per_column, row_mean
 
 if TYPE_CHECKING:
     import torch
-    import torch.nn.functional as F
     from torch import Tensor
 else:
-    torch, F = later("torch"), later("torch.nn.functional")
+    torch = later("torch")
 
 
 class Squared(Loss):
-    """Squared error; its best constant is the mean."""
+    """Squared error. The best constant prediction is the mean."""
 
     kinds: ClassVar[frozenset[str]] = VALUES
+    gaps: ClassVar[bool] = True
 
     def per_row(self, output: "Tensor", y: "Tensor", weight: "Tensor", multiclass: bool) -> "Tensor":
-        return (output - y).square().mean(1)
+        y, known = known_labels(y, multiclass)
+        return row_mean((output - y).square(), known)
 
 
 class Huber(Loss):
     """Half the squared error up to delta, beyond it a straight line of slope delta (Huber 1964)."""
 
     kinds: ClassVar[frozenset[str]] = VALUES
+    gaps: ClassVar[bool] = True
 
-    delta: float = Field(1.0, gt=0, description="error from which on the loss is linear, in units of the target")
+    version = 2
+
+    delta: PositiveFloat | tuple[PositiveFloat, ...] = Field(
+        1.0, description="error from which on the loss is linear, in units of the target; one number, or one a column"
+    )
+
+    def scaled(self, scale: Sequence[float]) -> "Huber":
+        deltas = self.delta if isinstance(self.delta, tuple) else (self.delta,) * len(scale)
+        if len(deltas) != len(scale):
+            raise KitError(f"Huber.delta has {len(deltas)} numbers, but the task has {len(scale)} targets")
+        return Huber(delta=tuple(delta / one for delta, one in zip(deltas, scale, strict=True)))
 
     def per_row(self, output: "Tensor", y: "Tensor", weight: "Tensor", multiclass: bool) -> "Tensor":
-        return F.huber_loss(output, y, reduction="none", delta=self.delta).mean(1)
+        deltas = self.delta if isinstance(self.delta, tuple) else (self.delta,) * output.shape[1]
+        delta = per_column("Huber.delta", deltas, output)
+        assert delta is not None
+        y, known = known_labels(y, multiclass)
+        error = (output - y).abs()
+        return row_mean(torch.where(error <= delta, error.square() / 2, delta * (error - delta / 2)), known)
 
 
 class Quantile(Loss):
-    """Pinball loss, q · error below the target and (1 − q) · error above; its best constant is the quantile q
-    (Koenker and Bassett 1978).
+    """Pinball loss (Koenker and Bassett 1978). The best constant prediction is the quantile q.
+
+    A prediction below the target costs q · |error|, one above it (1 − q) · |error|.
     """
 
     kinds: ClassVar[frozenset[str]] = VALUES
+    gaps: ClassVar[bool] = True
 
-    q: float = Field(0.5, gt=0, lt=1, description="the quantile that is wanted; 0.5 is the median")
+    q: float = Field(0.5, gt=0, lt=1, description="the quantile to predict; 0.5 is the median")
 
     def per_row(self, output: "Tensor", y: "Tensor", weight: "Tensor", multiclass: bool) -> "Tensor":
-        missing = y - output
-        return torch.maximum(self.q * missing, (self.q - 1) * missing).mean(1)
+        y, known = known_labels(y, multiclass)
+        short = y - output
+        return row_mean(torch.maximum(self.q * short, (self.q - 1) * short), known)

@@ -1,37 +1,28 @@
-"""Members: every kind of model behind the one interface of `kit.member`. Nothing is imported before it is used."""
+"""Members: all kinds of model, with the common interface of `kit.member`. Each is imported when it is first used."""
 
 from typing import TYPE_CHECKING
 
-from kit.lazy import lazy
+from kit.core.lazy import lazy
 
 if TYPE_CHECKING:
     from kit.members.boost import Boost
-    from kit.members.concat import Concat, pairs
-    from kit.members.encoder import Encoder
+    from kit.members.concat.concat import Concat, pairs
+    from kit.members.embedding import Embedding
+    from kit.members.encoder.encoder import Encoder
+    from kit.members.estimator.estimator import Estimator
+    from kit.members.image_encoder.image_encoder import ImageEncoder
+    from kit.members.image_encoder.stages import fine_tuning
     from kit.members.linear import Linear
+    from kit.members.module.module import Module
     from kit.members.nbsvm import NBSVM
-    from kit.members.perceptron import Perceptron
-    from kit.members.textnet import TextNet, ULMFiT
+    from kit.members.perceptron.perceptron import Perceptron
+    from kit.members.seeds import Seeds
+    from kit.members.textnet.textnet import TextNet, ULMFiT
     from kit.members.views import Views
-    from kit.members.wrap import Seeds
 
 __all__ = [
-    "NBSVM", "Boost", "Concat", "Encoder", "Linear", "Perceptron", "Seeds", "TextNet", "ULMFiT", "Views", "pairs",
-]  # fmt: skip  # fmt: skip
+    "NBSVM", "Boost", "Concat", "Embedding", "Encoder", "Estimator", "ImageEncoder", "Linear", "Module", "Perceptron",
+    "Seeds", "TextNet", "ULMFiT", "Views", "fine_tuning", "pairs",
+]  # fmt: skip
 
-__getattr__ = lazy(
-    __name__,
-    {
-        "Boost": "boost",
-        "Concat": "concat",
-        "Encoder": "encoder",
-        "Linear": "linear",
-        "NBSVM": "nbsvm",
-        "Perceptron": "perceptron",
-        "Seeds": "wrap",
-        "TextNet": "textnet",
-        "ULMFiT": "textnet",
-        "Views": "views",
-        "pairs": "concat",
-    },
-)
+__getattr__ = lazy(__name__, __file__)

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import Field
 
-from kit.data import Rows, Task
-from kit.features.base import Features, TextStatistics
-from kit.files import read_json, write_json
+from kit.core.files import read_json, write_json
+from kit.core.threads import threads
 from kit.member import Member, Predictor
-from kit.members.columns import Columns
-from kit.spec import Spec
-from kit.threads import threads
+from kit.rows import Rows
+from kit.tables.columns import Columns
+from kit.tables.features import Features
+from kit.task import Task
+from kit.text.statistics import TextStatistics
 
 if TYPE_CHECKING:
+    import pandas as pd
     from lightgbm import Booster
 
 OBJECTIVES = {"binary": "binary", "multilabel": "binary", "multiclass": "multiclass", "regression": "regression"}
@@ -23,31 +25,35 @@ OBJECTIVES = {"binary": "binary", "multilabel": "binary", "multiclass": "multicl
 class Boost(Member):
     """LightGBM (Ke et al. 2017) on numeric and categorical columns and on statistics of the text columns.
 
-    Stops adding trees when the judged fold's loss no longer falls, which makes its score slightly optimistic;
-    `patience=none` grows all trees.
+    Stops adding trees when the loss of the validation fold no longer falls, so its score is slightly optimistic;
+    `patience=none` grows all trees. Each target has trees of its own, grown on the rows whose label is known.
     """
 
     version = 3
 
-    trees: int = Field(600, ge=1, description="trees at most, for each target")
-    patience: int | None = Field(50, ge=1, description="stop after this many trees without gain; none: grow all")
+    trees: int = Field(600, ge=1, description="largest number of trees, for each target")
+    patience: int | None = Field(50, ge=1, description="early stopping: trees without a better loss; none: all trees")
     lr: float = Field(0.04, gt=0, description="shrinkage of each tree")
-    num_leaves: int = Field(31, ge=2, description="leaves a tree at most")
-    min_leaf: int = Field(20, ge=1, description="rows a leaf at least")
-    columns: float = Field(0.7, gt=0, le=1, description="share of columns that each tree may use")
+    num_leaves: int = Field(31, ge=2, description="largest number of leaves of a tree")
+    min_leaf: int = Field(20, ge=1, description="smallest number of rows in a leaf")
+    columns: float = Field(0.7, gt=0, le=1, description="share of columns that each tree uses")
     rows: float = Field(0.8, gt=0, le=1, description="share of rows that each tree is grown on")
     l1: float = Field(0.0, ge=0, description="L1 penalty on leaf values")
     l2: float = Field(1.0, ge=0, description="L2 penalty on leaf values")
     text: bool = Field(True, description="statistics of the text columns as features")
-    features: tuple[Features, ...] = Field((), description="further features, of rows without labels")
+    features: tuple[Features, ...] = Field((), description="more features")
 
     @property
-    def peeks(self) -> bool:
+    def early_stops_on_valid(self) -> bool:
         return self.patience is not None
 
     @property
-    def judges(self) -> bool:
+    def uses_metric(self) -> bool:
         return False  # early stopping looks at the loss
+
+    @property
+    def prepares(self) -> str:
+        return "features"
 
     def prepare(self, rows: Rows) -> None:
         for features in self.described(rows.task):
@@ -57,18 +63,22 @@ class Boost(Member):
         """All features beside the plain columns."""
         return (*([TextStatistics()] if self.text and task.text else []), *self.features)
 
-    def fit(self, train: Rows, valid: Rows, work: Path) -> "BoostPredictor":
+    def reads(self, task: Task) -> bool:
+        return task.has_columns or bool(self.described(task))
+
+    def learn(self, train: Rows, valid: Rows, work: Path) -> "BoostPredictor":
         import lightgbm as lgb
 
         columns = Columns.of(train)
         x, x_valid = (columns.frame(rows, self.described(rows.task)) for rows in (train, valid))
         quiet = [lgb.log_evaluation(0)]
         boosters = []
-        for column, y in enumerate(train.labels.T):
-            data = lgb.Dataset(x, y, free_raw_data=False)
+        for column, labels in enumerate(train.labels.T):
+            data = lgb.Dataset(*_known(x, labels), free_raw_data=False)
             stop: dict[str, Any] = {"callbacks": quiet}
-            if self.patience and len(valid) and valid.y is not None:
-                stop["valid_sets"] = [data.create_valid(x_valid, valid.y[:, column])]
+            judged = (x_valid, np.empty(0)) if valid.y is None else _known(x_valid, valid.y[:, column])
+            if self.patience and len(judged[1]):
+                stop["valid_sets"] = [data.create_valid(*judged)]
                 stop["callbacks"] = [*quiet, lgb.early_stopping(self.patience, verbose=False)]
             boosters.append(lgb.train(self._params(train.task), data, self.trees, **stop))
         return BoostPredictor(self, boosters, columns)
@@ -93,6 +103,12 @@ class Boost(Member):
         }
 
 
+def _known(x: "pd.DataFrame", y: np.ndarray) -> "tuple[pd.DataFrame, np.ndarray]":
+    """The rows whose label is known: a target of several may have gaps."""
+    known = ~np.isnan(y)
+    return (x, y) if known.all() else (x[known], y[known])
+
+
 class BoostPredictor(Predictor):
     """One booster per target (one for all classes), and the categories that train rows had."""
 
@@ -107,16 +123,15 @@ class BoostPredictor(Predictor):
     def save(self, folder: Path) -> None:
         for i, booster in enumerate(self.boosters):
             (folder / f"booster{i}.txt").write_text(booster.model_to_string(), encoding="utf-8")
-        write_json(folder / "kit.json", {"spec": self.spec.dump(), "categories": self.columns.categories})
+        write_json(folder / "kit.json", {"spec": self.spec.to_dict(), "categories": self.columns.categories})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         import lightgbm as lgb
 
-        facts = read_json(folder / "kit.json")
-        spec = Spec.revive(facts["spec"])
-        assert isinstance(spec, Boost)
+        saved = read_json(folder / "kit.json")
+        spec = Boost.from_dict(saved["spec"])
         files = sorted(folder.glob("booster*.txt"), key=lambda p: int(p.stem.removeprefix("booster")))
         return cls(
-            spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], Columns(facts["categories"])
+            spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], Columns(saved["categories"])
         )

@@ -1,4 +1,4 @@
-"""Naive Bayes log-count ratios as feature scales of a logistic regression."""
+"""NBSVM: logistic regression on features scaled by naive Bayes log-count ratios."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,14 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from kit.data import Rows
+from kit.core.errors import KitError
+from kit.core.spec import validator
 from kit.member import Member
-from kit.members.linear import LinearPredictor, Link, back, balance, one_hot, solve, views
-from kit.spec import KitError, validator
+from kit.members.linear import LinearPredictor, views
+from kit.members.linear_solver import LinkName, back, balance, solve
+from kit.metrics.arrays import one_hot
+from kit.rows import Rows
+from kit.task import Task
 from kit.text import Tfidf
 
 
@@ -21,17 +25,18 @@ class NBSVM(Member):
     `Tfidf(binary=True, use_idf=False, norm=None)`. Several classes: one against the rest, made to sum to 1.
     """
 
+    version = 2
+
     word: Tfidf | None = Field(
-        Tfidf(ngram_range=(1, 2), min_df=3, sublinear_tf=True, strip_accents="unicode"), description="words, or none"
+        Tfidf(ngram_range=(1, 2), tokens="script", min_df=3, sublinear_tf=True, strip_accents="unicode"),
+        description="words, or none",
     )
     char: Tfidf | None = Field(None, description="characters, or none")
-    alpha: float = Field(0.01, gt=0, description="smoothing: added to the sum of every feature in either class")
-    C: float = Field(1.0, gt=0, description="how much the rows weigh against the penalty; smaller is smoother")
-    beta: float = Field(
-        1.0, ge=0, le=1, description="1 keeps the weights, 0 takes their mean size: towards naive Bayes"
-    )
-    balanced: bool = Field(False, description="weigh labels so that both classes count the same")
-    tol: float = Field(3e-3, gt=0, description="gradient at which solving stops, as a share of the first gradient")
+    alpha: float = Field(0.01, gt=0, description="smoothing: added to the count of every feature in each class")
+    C: float = Field(1.0, gt=0, description="inverse strength of the L2 penalty, as in scikit-learn")
+    beta: float = Field(1.0, ge=0, le=1, description="interpolation: 1 is the SVM's weights, 0 is naive Bayes")
+    balanced: bool = Field(False, description="class weights, so both classes count the same")
+    tol: float = Field(3e-3, gt=0, description="the solver stops at this share of the first gradient's norm")
 
     @validator(mode="after")
     def _reads_something(self) -> "NBSVM":
@@ -40,20 +45,32 @@ class NBSVM(Member):
         return self
 
     @property
-    def chance(self) -> bool:
+    def is_random(self) -> bool:
         return False  # the problem is convex, and nothing is drawn
 
+    @property
+    def needs_text(self) -> bool:
+        return True
+
+    @property
+    def prepares(self) -> str:
+        return "counts of n-grams"
+
     def prepare(self, rows: Rows) -> None:
-        for view in views(self):
+        for view in views(self, rows.task):
             view.counts(rows)
 
-    def fit(self, train: Rows, valid: Rows, work: Path) -> LinearPredictor:
-        if train.task.kind == "regression":
-            raise KitError(f"NBSVM cannot fit the regression task '{train.task.name}'; take Linear")
+    def check(self, task: Task) -> None:
+        super().check(task)
+        if task.kind == "regression":
+            raise KitError(f"NBSVM cannot fit the regression task '{task.name}'; take Linear")
+
+    def learn(self, train: Rows, valid: Rows, work: Path) -> LinearPredictor:
+        self.check(train.task)
         several = train.task.kind == "multiclass"
-        y = one_hot(train.labels, train.task.outputs) if several else train.labels
-        link: Link = "shares" if several else "sigmoid"
-        vectorizers = [view.fit(train) for view in views(self)]
+        y = one_hot(train.labels[:, 0], train.task.outputs).astype(np.float64) if several else train.labels
+        link: LinkName = "shares" if several else "sigmoid"
+        vectorizers = [view.fit(train) for view in views(self, train.task)]
         parts = [v.transform(train) for v in vectorizers]
         ratio = log_count_ratio(parts, y, self.alpha)
         weight = balance(y, link) if self.balanced else None
@@ -65,7 +82,10 @@ class NBSVM(Member):
 
 
 def log_count_ratio(parts: Sequence[csr_array], y: np.ndarray, alpha: float) -> np.ndarray:
-    """(features, outputs) log of (alpha + sum over rows with the label, per unit of sum) / (the same without it)."""
-    yes = alpha + back(parts, y).astype(np.float64)
-    no = alpha + back(parts, 1 - y).astype(np.float64)
+    """(features, outputs) log of (alpha + sum over rows with the label, per unit of sum) / (the same without it).
+
+    Rows whose label is missing (NaN) are neither.
+    """
+    yes = alpha + back(parts, np.nan_to_num(y)).astype(np.float64)
+    no = alpha + back(parts, np.nan_to_num(1 - y)).astype(np.float64)
     return (np.log(yes / yes.sum(axis=0)) - np.log(no / no.sum(axis=0))).astype(np.float32)

@@ -1,104 +1,113 @@
 """Views: test-time augmentation, a member made of a member."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from pydantic import Field
 from scipy.special import expit, logit, softmax
 
-from kit.data import Rows, Task
-from kit.ensemble.base import scaled_ranks, weighted
-from kit.features.base import not_alone
-from kit.files import read_json, write_json
-from kit.member import Member, Predictor
-from kit.members.boost import Boost
-from kit.members.wrap import SeedsPredictor
-from kit.spec import KitError, Spec, validator
+from kit.core.errors import KitError
+from kit.core.files import read_json, write_json
+from kit.core.spec import validator
+from kit.ensemble.predictions import scaled_ranks, weighted_mean
+from kit.member import Predictor
+from kit.members.parts import load_parts, save_parts
+from kit.members.wrapper import Wrapper
+from kit.rows import Rows
+from kit.tables.features import not_alone
+from kit.task import Task
 from kit.tta import View, with_views
 
-Average = Literal["mean", "geometric", "rank"]
+if TYPE_CHECKING:
+    from kit.train.stop import ShouldStop
 
-SUREST = float(np.finfo(np.float32).eps)  # a probability of 0 or 1 would outvote all others
+MeanKind = Literal["mean", "geometric", "rank"]
+
+EPSILON = float(np.finfo(np.float32).eps)  # a probability of 0 or 1 would outweigh all others
 
 
-class Views(Member):
+class Views(Wrapper):
     """Predicts a row from itself and other views of it: test-time augmentation (Krizhevsky et al. 2012, section 4.1).
 
-    Judged rows and test rows are seen the same ways. Views of a train row are on the train side of every fold.
+    Validation rows and test rows get the same views. The views of a train row are in the same fold as the row.
     """
 
-    seed: int = Field(0, ge=0, description="seeds the views; the member has a seed of its own")
-    member: Member = Field(Boost(), description="what is fitted")
-    views: tuple[View, ...] = Field((), description="how else a row is seen; none: the member alone")
-    mean: Average = Field("mean", description="of predictions; geometric: of odds; rank: of ranks among the rows asked")
-    weight: float = Field(1.0, ge=0, description="what the row itself counts; each view counts 1")
-    train: bool = Field(False, description="learn from the views of train rows too")
+    seed: int = Field(0, ge=0, description="seed of the views; the member has its own seed")
+    views: tuple[View, ...] = Field((), description="the views of a row; empty: the member alone")
+    mean: MeanKind = Field("mean", description="mean of predictions; geometric: mean of log-odds; rank: mean of ranks")
+    weight: float = Field(1.0, ge=0, description="weight of the row itself; each view has weight 1")
+    train: bool = Field(False, description="train on the views of train rows too")
 
     @validator(mode="after")
     def _check(self) -> Self:
         if not self.weight and not self.views:
             raise ValueError("weight = 0 leaves nothing to predict from; name views")
         if len(set(self.views)) < len(self.views):
-            raise ValueError("two views are equal, so they see the same; take one, with a larger count if it has one")
+            raise ValueError("two views are equal; take one of them, with a larger count if it has one")
         if self.views and (features := not_alone(self.member)):
-            raise ValueError(f"{features} tells a row from the other rows, and views of it would be among them")
+            raise ValueError(
+                f"{features} compares rows with each other, so views of the same row would be compared too"
+            )
         if self.train and any(o.name.split(".")[-1] == "stop" and o.value == "inner" for o in self.member.options()):
-            raise ValueError("stop=inner would judge on views of rows that train=true learns from; take stop=none")
+            raise ValueError(
+                "stop=inner would score epochs on views of the rows that it trains on (train=true); take stop=none"
+            )
         return self
 
     @property
-    def peeks(self) -> bool:
-        return self.member.peeks
+    def is_random(self) -> bool:
+        return self.member.is_random or bool(self.views)
 
-    @property
-    def judges(self) -> bool:
-        return self.member.judges
-
-    @property
-    def chance(self) -> bool:
-        return self.member.chance or bool(self.views)
+    def check(self, task: Task) -> None:
+        _check_mean(self.mean, task)
+        for view in self.views:
+            view.check(task)
+        super().check(task)
 
     def prepare(self, rows: Rows) -> None:
         self.member.prepare(with_views(rows, self.views, self.seed))
 
-    def fit(self, train: Rows, valid: Rows, work: Path) -> "ViewsPredictor":
-        """Fits the member in `work`; the judged fold is shown to it without views.
+    def learn(self, train: Rows, valid: Rows, work: Path) -> "ViewsPredictor":
+        return self.learn_until(train, valid, work, None)
+
+    def learn_until(self, train: Rows, valid: Rows, work: Path, should_stop: "ShouldStop | None") -> "ViewsPredictor":
+        """Fits the member in `work`; the validation fold is passed without views.
 
         Raises:
             KitError: the task's predictions have no such mean.
         """
         _check_mean(self.mean, train.task)
-        seen, judged = (with_views(rows, self.views, self.seed) for rows in (train, valid))
+        seen, validated = (with_views(rows, self.views, self.seed) for rows in (train, valid))
         learnt = seen if self.train else seen.take(np.arange(len(train)))
-        return ViewsPredictor(self, self.member.fit(learnt, judged.take(np.arange(len(valid))), work))
+        own = validated.take(np.arange(len(valid)))
+        return ViewsPredictor(self, self.member.learn_until(learnt, own, work, should_stop))
 
 
 class ViewsPredictor(Predictor):
-    """The mean of what a predictor says of a row and its views."""
+    """A fitted Views: the mean of a predictor's predictions for a row and its views."""
 
     def __init__(self, spec: Views, predictor: Predictor) -> None:
         self.spec, self.predictor = spec, predictor
 
     def predict(self, rows: Rows) -> np.ndarray:
-        """As the predictor says; with mean=rank a row's number hangs on the rows that it is predicted with."""
+        """The mean over views; with mean=rank a row's number depends on the rows predicted with it."""
         p = self.predictor.predict(with_views(rows, self.spec.views, self.spec.seed))
         p = p.reshape(-1, len(rows), rows.task.outputs)
         weights = np.array([self.spec.weight] + [1.0] * (len(p) - 1))
         return average(p, weights / weights.sum(), self.spec.mean, several=rows.task.kind == "multiclass")
 
     def save(self, folder: Path) -> None:
-        write_json(folder / "views.json", self.spec.dump())
-        SeedsPredictor([self.predictor]).save(folder)
+        write_json(folder / "views.json", self.spec.to_dict())
+        save_parts([self.predictor], folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        spec = Spec.revive(read_json(folder / "views.json"))
-        assert isinstance(spec, Views)
-        return cls(spec, SeedsPredictor.load(folder).parts[0])
+        spec = Views.from_dict(read_json(folder / "views.json"))
+        return cls(spec, load_parts(folder)[0])
 
 
-def average(predictions: np.ndarray, weights: np.ndarray, mean: Average, several: bool = False) -> np.ndarray:
+def average(predictions: np.ndarray, weights: np.ndarray, mean: MeanKind, several: bool = False) -> np.ndarray:
     """The weighted mean (n, outputs) of predictions (views, n, outputs).
 
     The geometric mean is made to sum to 1 again over the classes, or over yes and no of each label, where it is the
@@ -110,15 +119,15 @@ def average(predictions: np.ndarray, weights: np.ndarray, mean: Average, several
         several: the outputs are classes that exclude each other.
     """
     if mean == "rank":
-        return weighted(scaled_ranks(predictions), weights)
+        return weighted_mean(scaled_ranks(predictions), weights)
     if mean == "mean":
-        return weighted(predictions, weights)
-    p = predictions.astype(np.float64).clip(SUREST, 1 - SUREST)
-    return softmax(weighted(np.log(p), weights), axis=1) if several else expit(weighted(logit(p), weights))
+        return weighted_mean(predictions, weights)
+    p = predictions.astype(np.float64).clip(EPSILON, 1 - EPSILON)
+    return softmax(weighted_mean(np.log(p), weights), axis=1) if several else expit(weighted_mean(logit(p), weights))
 
 
-def _check_mean(mean: Average, task: Task) -> None:
+def _check_mean(mean: MeanKind, task: Task) -> None:
     if mean == "geometric" and task.kind == "regression":
         raise KitError("Views.mean = geometric is a mean of probabilities; a regression task takes mean")
     if mean == "rank" and (task.kind not in ("binary", "multilabel") or task.metric.needs != "rank"):
-        raise KitError(f"Views.mean = rank gives ranks, which {task.metric.name} of a {task.kind} task cannot judge")
+        raise KitError(f"Views.mean = rank gives ranks, which {task.metric.name} of a {task.kind} task cannot score")

@@ -1,23 +1,47 @@
-"""Networks: plain torch modules, each usable alone."""
+"""Networks: plain torch modules. Each can be used by itself."""
 
-from kit.models.awdlstm import AWDLSTM
-from kit.models.concat import Concat
-from kit.models.dpcnn import DPCNN
+from typing import TYPE_CHECKING
+
+from kit.core.lazy import lazy
+from kit.models.awdlstm import AWDLSTMModule
+from kit.models.concat import ConcatModule
+from kit.models.dpcnn import DPCNNModule
 from kit.models.encoder import TextEncoder
-from kit.models.han import HAN
-from kit.models.hcn import HCN
+from kit.models.han import HANModule
+from kit.models.hcn import HCNModule
 from kit.models.headed import Headed
 from kit.models.language_model import LanguageModel
-from kit.models.onlstm import ONLSTM
-from kit.models.perceptron import Perceptron
-from kit.models.pieces import Pieces
-from kit.models.rcnn import RCNN
-from kit.models.rnn import RNN
-from kit.models.textcnn import TextCNN
-from kit.models.textnet import SequenceEmbedding, TextNet
-from kit.models.transformer import Transformer
+from kit.models.onlstm import ONLSTMModule
+from kit.models.perceptron import PerceptronModule
+from kit.models.pieces import PiecewiseEncoder
+from kit.models.rcnn import RCNNModule
+from kit.models.rnn import RNNModule
+from kit.models.textcnn import TextCNNModule
+from kit.models.textnet import SequenceEmbedding, TextNetModule
+from kit.models.transformer import TransformerModule
+
+if TYPE_CHECKING:
+    from kit.models.timm_encoder import TimmEncoder
 
 __all__ = [
-    "AWDLSTM", "DPCNN", "HAN", "HCN", "ONLSTM", "RCNN", "RNN", "Concat", "Headed", "LanguageModel", "Perceptron",
-    "Pieces", "SequenceEmbedding", "TextCNN", "TextEncoder", "TextNet", "Transformer",
+    "AWDLSTMModule",
+    "ConcatModule",
+    "DPCNNModule",
+    "HANModule",
+    "HCNModule",
+    "Headed",
+    "LanguageModel",
+    "ONLSTMModule",
+    "PerceptronModule",
+    "PiecewiseEncoder",
+    "RCNNModule",
+    "RNNModule",
+    "SequenceEmbedding",
+    "TextCNNModule",
+    "TextEncoder",
+    "TextNetModule",
+    "TimmEncoder",
+    "TransformerModule",
 ]  # fmt: skip
+
+__getattr__ = lazy(__name__, __file__)  # timm is slow to import

@@ -1,4 +1,4 @@
-"""Several bodies read the same row; their features stand side by side."""
+"""ConcatModule: several bodies read the same row; their features are concatenated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,68 +6,76 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.models.body import Body
 
 
-class Concat(nn.Module):
-    """Bodies side by side: features of the first, then of the second, and so on.
+class ConcatModule(nn.Module):
+    """Concatenates the features of several bodies.
 
     Args:
-        parts: bodies as `kit.models.Headed` takes them.
-        rates: factor on the learning rate of each part; one of 0 stays as it is.
+        parts: the bodies, see `kit.models.body`.
+        rates: factor on the learning rate of each part. A part with factor 0 is frozen.
     """
 
-    def __init__(self, parts: Sequence[Any], rates: Sequence[float] = ()) -> None:
+    def __init__(self, parts: Sequence[Body], rates: Sequence[float] = ()) -> None:
         super().__init__()
-        self.parts: Any = nn.ModuleList(parts)
+        modules: Any = parts
+        self.parts: Any = nn.ModuleList(modules)
         self.rates = tuple(rates) or (1.0,) * len(parts)
-        self.width: int = sum(part.width for part in parts)
-        for part, rate in zip(parts, self.rates, strict=True):
+        self.num_features: int = sum(part.num_features for part in parts)
+        for part, rate in zip(self.parts, self.rates, strict=True):
             if not rate:
                 part.requires_grad_(False)
 
     @property
     def pretrained(self) -> list[nn.Module]:
-        """Modules whose weights were learnt before, those that stay as they are left out."""
+        """Modules with pretrained weights, without those of frozen parts."""
         return [m for part, rate in zip(self.parts, self.rates, strict=True) if rate for m in part.pretrained]
 
     @property
     def features_are_fixed(self) -> bool:
-        """Whether every part's features are the same at every step, once it is frozen."""
+        """Whether the features of all parts, once frozen, are the same in every step."""
         return all(part.features_are_fixed for part in self.parts)
 
     @property
-    def embedding(self) -> nn.Module:
-        """There is no single one."""
+    def embeddings(self) -> nn.Module:
+        """Not available.
+
+        Raises:
+            KitError: always, as each part has its own embeddings.
+        """
         raise KitError("Concat has an embedding in each part: perturb, noise and mix need a member with one")
 
     def forward(self, **inputs: Tensor) -> Tensor:
-        """Inputs of every part, their names behind `part<i>_` → features (n, width)."""
+        """The inputs of all parts, those of part i with the prefix `part<i>_` → features (n, num_features)."""
         found = []
         for i, part in enumerate(self.parts):
             own = f"part{i}_"
             found.append(part(**{k.removeprefix(own): v for k, v in inputs.items() if k.startswith(own)}).float())
         return torch.cat(found, dim=1)
 
-    def depth(self, name: str) -> int | None:
-        """Layers above a parameter within its part."""
+    def layer_of(self, name: str) -> int | None:
+        """The layer of a parameter within its part."""
         number, rest = _within(name)
-        return self.parts[number].depth(rest)
+        return self.parts[number].layer_of(rest)
 
-    def part(self, name: str) -> tuple[int, ...]:
-        """Number of the part that a parameter belongs to, then that within the part, where this too is joined."""
+    def part_of(self, name: str) -> tuple[int, ...]:
+        """The number of the parameter's part, followed by the part's own `part_of`."""
         number, rest = _within(name)
-        inner = getattr(self.parts[number], "part", None)
-        return (number, *(inner(rest) if inner else ()))
+        return (number, *self.parts[number].part_of(rest))
 
-    def factor(self, name: str) -> float:
-        """Factor on a parameter's learning rate."""
+    def lr_scale(self, name: str) -> float:
+        """The rate of the part, times the part's own `lr_scale`."""
         number, rest = _within(name)
-        inner = getattr(self.parts[number], "factor", None)  # of a part that is itself joined
-        return self.rates[number] * (inner(rest) if inner else 1.0)
+        return self.rates[number] * self.parts[number].lr_scale(rest)
+
+    def prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Padded batches unchanged."""
+        return inputs
 
 
 def _within(name: str) -> tuple[int, str]:
-    """Number of the part that a parameter belongs to, and its name there."""
+    """The number of the parameter's part, and the parameter's name within the part."""
     _, number, rest = name.split(".", 2)
     return int(number), rest

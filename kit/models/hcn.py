@@ -1,25 +1,27 @@
-"""HCN: a convolution over the words of each sentence, then one over the sentences."""
+"""HCN: hierarchical convolutions, first over the words of each sentence, then over the sentences."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from kit.models.han import by_sentence
-from kit.models.textcnn import TextCNN
+from kit.models.levels import Levels
+from kit.models.textcnn import TextCNNModule
 
 
-class HCN(nn.Module):
-    """A TextCNN that makes a vector of each sentence, and a TextCNN over these vectors.
+class HCNModule(nn.Module):
+    """A TextCNN (Kim 2014) makes a vector of each sentence; a second TextCNN reads these vectors.
 
     Args:
         inputs: width of a token's vector.
-        filters: filters of each width, on both levels.
-        widths: words that a filter spans.
-        sentence_widths: sentences that a filter spans.
-        dropout: share of a sentence's and of the text's features dropped in training.
+        filters: number of filters of each width, on both levels.
+        widths: widths of the filters over words.
+        sentence_widths: widths of the filters over sentences.
+        dropout: share of features dropped in training, on both levels.
     """
 
     hierarchical = True
+    levels: Levels = ("words", "sentences")  # from the lowest
 
     def __init__(
         self,
@@ -30,10 +32,10 @@ class HCN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.words = TextCNN(inputs, filters, widths, dropout)
-        self.sentences = TextCNN(self.words.width, filters, sentence_widths, dropout)
-        self.width = self.sentences.width
+        self.words = TextCNNModule(inputs, filters, widths, dropout)
+        self.sentences = TextCNNModule(self.words.num_features, filters, sentence_widths, dropout)
+        self.num_features = self.sentences.num_features
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """States (n, sentences, words, inputs), mask (n, sentences, words) → features (n, width)."""
+        """States (n, sentences, words, inputs), mask (n, sentences, words) → features (n, num_features)."""
         return self.sentences(*by_sentence(self.words, states, mask))

@@ -1,82 +1,102 @@
-"""A body with dropout and a linear head: what every member that is trained by the loop is."""
+"""Headed: a body with dropout and a linear head. Nearly all network members train one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kit.layers.dropout import MultiSampleDropout
-from kit.layers.heads import Heads, Link
+from kit.layers.heads import Heads, HiddenHead, Link
+from kit.models.body import Body
 
 
 class Headed(nn.Module):
-    """body → dropout → linear.
+    """body → dropout → linear, or another head.
 
     Args:
-        body: inputs → features (n, width); says its `width`, the `depth` of its parameters, the `embedding` where
-            perturbations shift it, and whether its `features_are_fixed` once it is frozen.
-        outputs: columns of the prediction.
+        body: the body, see `kit.models.body`.
+        outputs: number of columns of the prediction.
         dropout: share of features dropped in training.
-        bias: (outputs,) where the head's bias starts. With the log-odds of rare labels it need not first unlearn
-            that half of all rows are positive (Lin et al. 2017, section 3.3); zeros by default.
-        heads: jointly trained heads, see `Heads`; in training they give (heads, n, outputs).
-        samples: dropout masks, see `MultiSampleDropout`; in training they give (samples, n, outputs).
-        link: from logits to predictions, for the mean of several heads.
+        bias: (outputs,) initial bias of the head, zeros by default. For rare labels, start with their log-odds: with
+            zeros the model would begin with a probability of one half (Lin et al. 2017, section 3.3).
+        hidden: width of a hidden layer in the head, see `HiddenHead`, which has the dropout inside; 0: a linear head.
+        heads: number of heads that are trained together, see `Heads`; in training they give (heads, n, outputs).
+        samples: number of dropout masks, see `MultiSampleDropout`; in training they give (samples, n, outputs).
+        link: function from logits to predictions, for the mean of several heads.
     """
 
     def __init__(
         self,
-        body: Any,
+        body: Body,
         outputs: int,
         dropout: float = 0.1,
         bias: Tensor | None = None,
+        hidden: int = 0,
         heads: int = 1,
         samples: int = 1,
         link: Link = "sigmoid",
     ) -> None:
         super().__init__()
-        self.body, self.outputs = body, outputs
+        self.body: Any = body
+        self.outputs, self.link = outputs, link
 
-        def linear() -> nn.Linear:
-            head = nn.Linear(body.width, outputs)
-            nn.init.normal_(head.weight, std=0.02)
+        def one() -> nn.Module:
+            head = HiddenHead(body.num_features, outputs, hidden, dropout) if hidden else None
+            last = nn.Linear(body.num_features, outputs) if head is None else head.out
+            nn.init.normal_(last.weight, std=0.02)
             with torch.no_grad():
-                head.bias.copy_(torch.zeros(outputs) if bias is None else bias)
-            return head
+                last.bias.copy_(torch.zeros(outputs) if bias is None else bias)
+            return last if head is None else head
 
-        self.dropout: nn.Module = nn.Dropout(dropout)
-        self.head: nn.Module = Heads(linear, heads, link) if heads > 1 else linear()
+        self.dropout: nn.Module = nn.Identity() if hidden else nn.Dropout(dropout)
+        self.head: nn.Module = Heads(one, heads, link) if heads > 1 else one()
         if samples > 1:
             self.dropout, self.head = nn.Identity(), MultiSampleDropout(self.head, dropout, samples)
 
     @property
+    def num_classes(self) -> int | None:
+        """Number of classes of a multiclass task; None for other tasks."""
+        return self.outputs if self.link == "softmax" else None
+
+    @property
     def features_are_fixed(self) -> bool:
-        """Whether the features of a frozen body are the same at every step."""
+        """Whether the features of a frozen body are the same in every step."""
         return self.body.features_are_fixed
 
+    @property
+    def pretrained(self) -> Sequence[nn.Module]:
+        """The body's modules with pretrained weights."""
+        return self.body.pretrained
+
+    @property
+    def embeddings(self) -> nn.Module:
+        """The body's embeddings, see `kit.models.body`."""
+        return self.body.embeddings
+
     def features(self, **inputs: Tensor) -> Tensor:
-        """The body's inputs → features (n, width)."""
+        """The body's inputs → features (n, num_features)."""
         return self.body(**inputs)
 
-    def arranged(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A padded batch on the CPU as the body likes it best, such as without its padding."""
-        own = getattr(self.body, "arranged", None)
-        return own(inputs) if own else inputs
+    def prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A padded batch on the CPU → the arguments of `forward`."""
+        return self.body.prepare_inputs(inputs)
 
     def forward(self, features: Tensor | None = None, **inputs: Tensor) -> Tensor:
-        """The body's inputs, or the features themselves → logits (n, outputs)."""
+        """The body's inputs, or its features (n, num_features) → logits (n, outputs).
+
+        In training the logits are (heads, n, outputs) or (samples, n, outputs), if there are several.
+        """
         return self.head(self.dropout(self.body(**inputs) if features is None else features))
 
-    def depth(self, name: str) -> int | None:
-        """Layers above a parameter, by its name: 0 for the body's top layer, None for the head."""
-        return self.body.depth(name.removeprefix("body.")) if name.startswith("body.") else None
+    def layer_of(self, name: str) -> int | None:
+        """The layer of a parameter in the body; None for the head."""
+        return self.body.layer_of(name.removeprefix("body.")) if name.startswith("body.") else None
 
-    def part(self, name: str) -> tuple[int, ...]:
-        """Which of several joined networks a parameter belongs to; () where the body is one."""
-        own = getattr(self.body, "part", None)
-        return own(name.removeprefix("body.")) if own and name.startswith("body.") else ()
+    def part_of(self, name: str) -> tuple[int, ...]:
+        """Which of several joined bodies a parameter belongs to; () if there is only one."""
+        return self.body.part_of(name.removeprefix("body.")) if name.startswith("body.") else ()
 
-    def factor(self, name: str) -> float:
-        """Factor on a parameter's learning rate: 1, unless the body has rates of its own."""
-        own = getattr(self.body, "factor", None)
-        return own(name.removeprefix("body.")) if own and name.startswith("body.") else 1.0
+    def lr_scale(self, name: str) -> float:
+        """Factor on the learning rate of a parameter: the body's own factor; 1 for the head."""
+        return self.body.lr_scale(name.removeprefix("body.")) if name.startswith("body.") else 1.0

@@ -1,31 +1,32 @@
-"""Rows without padding: tokens of several rows behind one another in one, attention within each row alone.
+"""Batches without padding: all rows are concatenated to one sequence, and attention stays within each row.
 
-What a padded batch spends on padding is saved in every layer. On a GPU, attention then runs in one kernel over rows of
-unlike length (FlashAttention, Dao et al. 2022, whose variable-length form torch uses for jagged tensors). On a CPU,
-where sorted batches hold two tokens of padding in a hundred, nothing is gained.
+This saves the work for padding in every layer. On a GPU, attention runs in one kernel over rows of different lengths
+(FlashAttention, Dao et al. 2022; torch uses its variable-length form for jagged tensors). On a CPU nothing is gained:
+batches are sorted by length there, and only about 2 % of their tokens are padding.
 """
 
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-NAME = "kit"  # of the attention in transformers' list
-TRIAL = ((2, 1, 0, 2, 0), (1, 2, 0))  # two rows, of the three first token ids that are not padding
+NAME = "kit"  # name under which this attention is registered in transformers
+TRIAL = ((2, 1, 0, 2, 0), (1, 2, 0))  # two rows for a trial: indices of the first three token ids but padding
 
 
 def pack(input_ids: Tensor, attention_mask: Tensor, first: int = 0) -> dict[str, Tensor]:
-    """A batch without its padding; on the CPU, for a GPU would have to be waited for.
+    """Removes the padding of a batch. The batch should be on the CPU: on a GPU, this would have to wait for results.
 
     Args:
         input_ids: (n, length).
-        attention_mask: (n, length), 1 where a token stands, all of them at the beginning of the row.
-        first: the position id of a row's first token.
+        attention_mask: (n, length), 1 at tokens, 0 at padding; padding is at the end.
+        first: position id of a row's first token.
 
     Returns:
-        `input_ids` and `position_ids` (1, tokens), `slots` (tokens,) their places in the flattened padded batch,
-        `offsets` (n + 1,) where rows begin, and the `attention_mask` as it was.
+        `input_ids` and `position_ids` (1, tokens); `slots` (tokens,), their places in the flattened padded batch;
+        `offsets` (n + 1,), where rows begin; and the `attention_mask`, unchanged.
     """
     slots = attention_mask.flatten().nonzero()[:, 0]
     length = attention_mask.sum(1)
@@ -41,9 +42,9 @@ def pack(input_ids: Tensor, attention_mask: Tensor, first: int = 0) -> dict[str,
 def packed_states(
     backbone: Any, input_ids: Tensor, position_ids: Tensor, slots: Tensor, offsets: Tensor, attention_mask: Tensor
 ) -> Tensor:
-    """What a backbone makes of a packed batch: states (n, length, width), zeros where padding was."""
+    """Runs a backbone on a packed batch, the result of `pack` → states (n, length, width), zero at padding."""
     longest = attention_mask.shape[1]
-    # transformers' own names, which models pass on to their attention
+    # transformers' own argument names; its models pass them on to their attention
     states = backbone(
         input_ids=input_ids, position_ids=position_ids, cu_seq_lens_q=offsets, max_length_q=longest
     ).last_hidden_state[0]
@@ -52,10 +53,13 @@ def packed_states(
 
 
 def allow_packing(backbone: Any) -> int | None:
-    """Lets a transformers encoder read packed batches; gives the position id of a row's first token.
+    """Makes a model of transformers read packed batches, if it can.
 
-    None where the model cannot: its attention is of its own making, or sees a window. That it gives the same states
-    for two short rows, packed and padded, is tried and not taken on trust.
+    It cannot if it has an attention of its own, or attends to a window only. A trial decides: the model must give the
+    same states for two short rows, packed and padded.
+
+    Returns:
+        The position id of a row's first token, for `pack`; None if the model cannot read packed batches.
     """
     try:
         from transformers import AttentionInterface, AttentionMaskInterface
@@ -87,7 +91,10 @@ def _attend(
     max_length_q: int | None = None,
     **more: Any,
 ) -> tuple[Tensor, None]:
-    """Attention (1, heads, tokens, width) → (1, tokens, heads, width) within rows; without offsets as sdpa does it."""
+    """Attention within rows: (1, heads, tokens, width) → (1, tokens, heads, width).
+
+    Without offsets (`cu_seq_lens_q`) the batch is not packed, and transformers' own sdpa attention is used.
+    """
     if cu_seq_lens_q is None:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -97,10 +104,11 @@ def _attend(
 
     def rows(states: Tensor) -> Tensor:
         flat = states[0].transpose(0, 1).contiguous()
-        # told the limits, it need not ask the GPU for them
-        return torch.nested.nested_tensor_from_jagged(
-            flat, cu_seq_lens_q, min_seqlen=1, max_seqlen=max_length_q
-        ).transpose(1, 2)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The PyTorch API of nested tensors is in prototype")
+            # with the limits given, torch does not have to wait for the GPU to compute them
+            nested = torch.nested.nested_tensor_from_jagged(flat, cu_seq_lens_q, min_seqlen=1, max_seqlen=max_length_q)
+        return nested.transpose(1, 2)
 
     query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast, rotated ones are fp32
     seen = scaled_dot_product_attention(rows(query), rows(key), rows(value), dropout_p=dropout, scale=scaling)
@@ -108,7 +116,7 @@ def _attend(
 
 
 def _first_position(backbone: Any) -> int:
-    """RoBERTa and its kin count positions from after the padding's."""
+    """Position id of a row's first token. RoBERTa and similar models begin after the id of padding."""
     tables = (m for name, m in backbone.named_modules() if name.endswith("position_embeddings"))
     padding = next((getattr(table, "padding_idx", None) for table in tables), None)
     return 0 if padding is None else padding + 1
@@ -116,7 +124,7 @@ def _first_position(backbone: Any) -> int:
 
 @torch.no_grad()
 def _same_packed(backbone: Any, first: int) -> bool:
-    """Whether two short rows come to the same states packed and padded."""
+    """Whether two short rows have the same states packed and padded."""
     padding, longest = getattr(backbone.config, "pad_token_id", None) or 0, max(map(len, TRIAL))
     some = [token for token in range(4) if token != padding]
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in TRIAL])
@@ -126,7 +134,7 @@ def _same_packed(backbone: Any, first: int) -> bool:
     try:
         plain = backbone(input_ids=ids, attention_mask=mask).last_hidden_state
         packed = packed_states(backbone, **pack(ids, mask, first))
-    except Exception:  # whatever a model says that is given what it does not know
+    except Exception:  # a model may fail in any way when it gets arguments that it does not know
         return False
     finally:
         backbone.train(training)

@@ -1,4 +1,4 @@
-"""BiLSTM and BiGRU over token vectors."""
+"""RNNModule: bidirectional LSTM or GRU over token vectors."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
@@ -6,52 +6,55 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from kit.core.errors import KitError, nearest
 from kit.layers.pooling import pooling
 from kit.layers.weight_drop import LockedDropout
-from kit.spec import KitError, nearest
+from kit.models.levels import Levels
 
-Kind = Literal["lstm", "gru"]
+RecurrentKind = Literal["lstm", "gru"]
 
 
 class Recurrent(nn.Module):
-    """Layers over token vectors, each with dropout before it, then pooling.
+    """Recurrent layers over token vectors, with dropout before each of them, then pooling.
 
     Args:
-        layers: vectors (n, length, …), mask (n, length) → states (n, length, …).
-        dropout: share of features dropped before each layer, the same ones at every token of a row.
-        pool: states (n, length, …), mask → (n, its `width`).
+        layers: each is vectors (n, length, …), mask (n, length) → states (n, length, …).
+        dropout: share of features dropped before each layer, the same features at all tokens of a row.
+        pool: states (n, length, …), mask (n, length) → (n, pool.width).
     """
 
     hierarchical = False
+    levels: Levels = ("layers",)  # from the lowest
 
     def __init__(self, layers: Iterable[nn.Module], dropout: float, pool: Any) -> None:
         super().__init__()
-        self.layers, self.dropout = nn.ModuleList(layers), LockedDropout(dropout)
+        self.layers: Any = nn.ModuleList(layers)
+        self.dropout = LockedDropout(dropout)
         self.pool = pool
-        self.width: int = pool.width
+        self.num_features: int = pool.width
 
     def states(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (n, length, inputs), mask (n, length) → states (n, length, …), the forward ones first."""
+        """Vectors (n, length, inputs), mask (n, length) → states (n, length, …), forward direction first."""
         states = states.masked_fill(mask.unsqueeze(-1) == 0, 0)
         for layer in self.layers:
             states = layer(self.dropout(states), mask)
         return states
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, width)."""
+        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, num_features)."""
         return self.pool(self.states(states, mask), mask)
 
 
-class RNN(Recurrent):
+class RNNModule(Recurrent):
     """Bidirectional LSTM (Graves and Schmidhuber 2005) or GRU (Cho et al. 2014), then pooling.
 
     Args:
-        inputs: width of each token's vector.
-        hidden: width of each direction's states.
-        layers: how many, each over the states of both directions.
+        inputs: width of a token's vector.
+        hidden: width of the states, in each direction.
+        layers: number of layers; each reads the states of both directions below it.
         kind: `lstm` or `gru`.
-        dropout: share of features dropped before each layer, the same ones at every token of a row.
-        pool: see `BidirectionalPool`.
+        dropout: share of features dropped before each layer, the same features at all tokens of a row.
+        pool: name of a pooling, see `BidirectionalPool`.
 
     Raises:
         KitError: there is no such kind.
@@ -62,24 +65,24 @@ class RNN(Recurrent):
         inputs: int,
         hidden: int = 128,
         layers: int = 1,
-        kind: Kind = "lstm",
+        kind: RecurrentKind = "lstm",
         dropout: float = 0.0,
         pool: str = "concat",
     ) -> None:
-        if kind not in get_args(Kind):
-            raise KitError(f"there is no recurrent network '{kind}'" + nearest(kind, list(get_args(Kind))))
+        if kind not in get_args(RecurrentKind):
+            raise KitError(f"there is no recurrent network '{kind}'" + nearest(kind, list(get_args(RecurrentKind))))
         make = nn.LSTM if kind == "lstm" else nn.GRU
         super().__init__(
-            (BothWays(make, 2 * hidden if i else inputs, hidden) for i in range(layers)),
+            (Bidirectional(make, 2 * hidden if i else inputs, hidden) for i in range(layers)),
             dropout,
             BidirectionalPool(pool, hidden),
         )
 
 
-class BothWays(nn.Module):
-    """One layer in each direction.
+class Bidirectional(nn.Module):
+    """Two recurrent layers, one for each direction.
 
-    Rows are reversed within their length, rather than packed: on a CPU that is more than twice as fast.
+    Rows are reversed within their length and not packed: on a CPU that is more than twice as fast.
     """
 
     def __init__(self, make: type[nn.LSTM] | type[nn.GRU], inputs: int, hidden: int) -> None:
@@ -92,13 +95,13 @@ class BothWays(nn.Module):
 
 
 class BidirectionalPool(nn.Module):
-    """Pooling of states of both directions, (n, length, 2 · hidden), the forward ones first.
+    """Pooling of the states of both directions, (n, length, 2 · hidden), forward direction first.
 
     The last state of the backward direction is the one at a row's first token.
 
     Args:
-        name: what `kit.layers.pooling.pooling` knows.
-        hidden: width of each direction's states.
+        name: name of a pooling, see `kit.layers.pooling.pooling`.
+        hidden: width of the states, in each direction.
     """
 
     def __init__(self, name: str, hidden: int) -> None:
@@ -115,7 +118,7 @@ class BidirectionalPool(nn.Module):
 
 
 def reverse(rows: Tensor, mask: Tensor) -> Tensor:
-    """Rows (n, length, …) turned round within their length by mask (n, length); padding stays where it is."""
+    """Reverses each row of `rows` (n, length, …) within its length by `mask` (n, length); padding stays at the end."""
     places = torch.arange(mask.shape[1], device=mask.device)
     lengths = mask.sum(1, keepdim=True).long()
     source = torch.where(places < lengths, lengths - 1 - places, places)

@@ -1,4 +1,4 @@
-"""TextCNN: filters of several widths, each one's largest answer anywhere in the text."""
+"""TextCNN: convolutions of several widths with maximum pooling (Kim 2014)."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,17 @@ from torch import Tensor, nn
 from kit.layers.pooling import MaxPool
 
 
-class TextCNN(nn.Module):
+class TextCNNModule(nn.Module):
     """Convolutions of several widths → maximum over time → ReLU (Kim 2014).
 
-    A filter is laid only where it fits whole; a text shorter than the filter gets one window, filled up with zeros.
+    Filters see only windows that lie completely inside the text. A text shorter than a filter gets one window, padded
+    with zeros.
 
     Args:
         inputs: width of a token's vector.
-        filters: filters of each width.
-        widths: tokens that a filter spans.
-        dropout: share of the features dropped in training.
+        filters: number of filters of each width.
+        widths: widths of the filters, in tokens.
+        dropout: share of features dropped in training.
     """
 
     hierarchical = False
@@ -31,10 +32,10 @@ class TextCNN(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv1d(inputs, filters, width) for width in widths)
         self.pool = MaxPool(filters)
         self.dropout = nn.Dropout(dropout)
-        self.width = filters * len(widths)
+        self.num_features = filters * len(widths)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """States (n, length, inputs), mask (n, length), 1 where a token stands → features (n, width)."""
+        """States (n, length, inputs), mask (n, length), 1 at tokens → features (n, num_features)."""
         kept = mask != 0
         missing = max(0, max(self.widths) - mask.shape[1])
         states = F.pad(states.masked_fill(~kept.unsqueeze(-1), 0).transpose(1, 2), (0, missing))
@@ -44,4 +45,4 @@ class TextCNN(nn.Module):
             whole = kept[:, width - 1 :].clone()  # a window is within the text if its last token is
             whole[:, 0] = True
             found.append(self.pool(convolution(states).transpose(1, 2), whole))
-        return self.dropout(F.relu(torch.cat(found, 1)))  # of the maxima: as good as before, and much less of it
+        return self.dropout(F.relu(torch.cat(found, 1)))  # ReLU after the maximum: same result, less work

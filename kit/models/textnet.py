@@ -1,4 +1,4 @@
-"""A text network from scratch: embeddings of parallel sequences, and a network on them."""
+"""TextNetModule: a text network trained from scratch; embeddings of one or more sequences, and a network on them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,22 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from kit.layers.dropout import WordDropout
-from kit.models.encoder import layer_of
+from kit.models.body import OneBody
+from kit.models.levels import height, levels_of
 
 
 class SequenceEmbedding(nn.Module):
-    """Embeds sequences that run beside each other (words, their tags) and puts the vectors side by side.
+    """Embeds parallel sequences (for example words and their part-of-speech tags) and concatenates the vectors.
 
     Args:
-        tables: sequence → its vectors (units, width); row 0 is padding and stays zero.
+        tables: name of a sequence → initial vectors (units, width). Row 0 is padding and stays zero.
     """
 
     def __init__(self, tables: Mapping[str, Tensor]) -> None:
         super().__init__()
-        # not by name in a ModuleDict: a sequence may be called what a dict has as its own method
+        # a list, not a ModuleDict: the name of a sequence may be the name of a method of ModuleDict
         self.names = list(tables)
         self.tables = nn.ModuleList(_table(values) for values in tables.values())
-        self.width = sum(values.shape[1] for values in tables.values())
+        self.embedding_dim = sum(values.shape[1] for values in tables.values())
 
     @property
     def first(self) -> nn.Embedding:
@@ -32,7 +33,7 @@ class SequenceEmbedding(nn.Module):
         return table
 
     def forward(self, ids: Mapping[str, Tensor]) -> Tensor:
-        """Ids (n, …) by sequence → vectors (n, …, width), zero at padding."""
+        """Ids (n, …) by sequence → vectors (n, …, embedding_dim), zero at padding."""
         vectors = [table(ids[name]) for name, table in zip(self.names, self.tables, strict=True)]
         return torch.cat(vectors, dim=-1)
 
@@ -45,34 +46,41 @@ def _table(values: Tensor) -> nn.Embedding:
     return table
 
 
-class TextNet(nn.Module):
+class TextNetModule(OneBody):
     """Embeddings → network.
 
     Args:
-        embedding: of the sequences.
-        net: vectors (n, length, width) and mask (n, length) → features (n, its `width`); with an axis of sentences
-            before that of words where it is `hierarchical`.
-        words: share of positions dropped whole, see `WordDropout`.
-        channels: share of the vectors' numbers dropped.
+        embedding: embedding of the sequences.
+        net: vectors (n, length, width) and mask (n, length) → features (n, net.num_features). If `net.hierarchical`,
+            vectors (n, sentences, words, width) and mask (n, sentences, words). For its layers see `kit.models.levels`.
+        words: share of whole positions dropped, see `WordDropout`.
+        channels: share of the vectors' entries dropped.
     """
 
     def __init__(self, embedding: SequenceEmbedding, net: Any, words: float = 0.0, channels: float = 0.0) -> None:
         super().__init__()
         self.embedding, self.net = embedding, net
-        # beside the embedding: within it they would rest while it is frozen
+        # not inside the embedding: a frozen embedding is in eval mode, and its dropout would be off
         self.words, self.channels = WordDropout(words), nn.Dropout(channels)
-        self.width: int = net.width
-        self.pretrained: list[nn.Module] = []  # what a language model has taught
-        self.features_are_fixed = True  # frozen, nothing of it learns or drops
-        self._layers = 1 + max([layer_of(name) or 0 for name, _ in net.named_parameters()])
+        self.num_features: int = net.num_features
+        self.pretrained: list[nn.Module] = []  # modules that a language model has pretrained
+        self.features_are_fixed = True  # when it is frozen, nothing learns and there is no dropout
+        self._levels = levels_of(net)
+
+    @property
+    def embeddings(self) -> nn.Module:
+        """The embedding; perturbations shift its output."""
+        return self.embedding
 
     def forward(self, attention_mask: Tensor, **ids: Tensor) -> Tensor:
-        """Mask, 1 where a unit stands, and ids of each sequence, (n, length) or (n, sentences, words) → (n, width)."""
+        """Mask (1 at units) and ids of each sequence → features (n, num_features).
+
+        All are (n, length); for a hierarchical network (n, sentences, words).
+        """
         return self.net(self.words(self.channels(self.embedding(ids))), attention_mask)
 
-    def depth(self, name: str) -> int | None:
-        """Layers above a parameter, by its name; the embeddings lie below all."""
+    def layer_of(self, name: str) -> int | None:
+        """The layer of a parameter, by its name. 0: the top layer; the highest number: the embeddings."""
         if name.startswith("embedding."):
-            return self._layers
-        layer = layer_of(name)
-        return 0 if layer is None else self._layers - 1 - layer
+            return len(self._levels)
+        return len(self._levels) - 1 - height(self._levels, name.removeprefix("net."))

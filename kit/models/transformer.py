@@ -1,38 +1,40 @@
-"""A small Transformer, trained from scratch."""
+"""TransformerModule: a small Transformer, trained from scratch."""
 
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from kit.core.errors import KitError, nearest
 from kit.layers.attention import SelfAttention, angles, visible
 from kit.layers.pooling import pooling
-from kit.spec import KitError, nearest
+from kit.models.levels import Levels
 
 Positions = Literal["rotary", "learnt", "sinusoidal"]
 
 
-class Transformer(nn.Module):
+class TransformerModule(nn.Module):
     """Pre-norm Transformer (Vaswani et al. 2017; Xiong et al. 2020), then pooling.
 
     Args:
-        inputs: width of each token's vector; another than `width` is brought to it by a linear layer.
-        width: of the states. The attribute `width` is that of the pooled features.
-        layers: how many.
-        heads: in each layer.
+        inputs: width of a token's vector. If it is not `width`, a linear layer changes it.
+        width: width of the states. The pooled features have the width `num_features`.
+        layers: number of layers.
+        heads: number of heads in each layer.
         head_size: see `SelfAttention`.
         talking_heads: see `SelfAttention`.
-        dropout: share dropped of features at the start, of attention weights and of what a sublayer adds.
-        causal: whether tokens see only themselves and those before them.
-        positions: `rotary` (Su et al. 2021), `learnt` for up to `length` tokens, or `sinusoidal`.
-        length: the longest row, for learnt positions.
-        pool: a name that `kit.layers.pooling.pooling` knows.
+        dropout: share dropped of the first layer's input, of attention weights, and of each sublayer's output.
+        causal: whether a token attends only to itself and earlier tokens.
+        positions: `rotary` (Su et al. 2021), `learnt` for up to `length` tokens, or `sinusoidal` (Vaswani et al. 2017).
+        length: largest number of tokens in a row, for learnt positions.
+        pool: name of a pooling, see `kit.layers.pooling.pooling`.
 
     Raises:
-        KitError: no such positions, or heads that do not fit the width.
+        KitError: there are no such positions, or `heads` does not fit `width`, see `SelfAttention`.
     """
 
     hierarchical = False
+    levels: Levels = (("into", "places"), "layers")  # from the lowest
 
     def __init__(
         self,
@@ -65,13 +67,13 @@ class Transformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.pool = pooling(pool, width)
-        self.width = self.pool.width
+        self.num_features = self.pool.width
 
     def states(self, states: Tensor, mask: Tensor) -> Tensor:
         """Vectors (n, length, inputs), mask (n, length) → states (n, length, width).
 
         Raises:
-            KitError: rows longer than the learnt positions.
+            KitError: a row has more tokens than there are learnt positions.
         """
         states = self.dropout(self._placed(self.into(states.masked_fill(mask.unsqueeze(-1) == 0, 0))))
         may = visible(mask, self.causal)
@@ -80,15 +82,15 @@ class Transformer(nn.Module):
         return self.norm(states)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, width)."""
+        """Vectors (n, length, inputs), mask (n, length), padding at the end → (n, num_features)."""
         return self.pool(self.states(states, mask), mask)
 
     def _placed(self, states: Tensor) -> Tensor:
-        """The states with their positions added, where these are something to add."""
+        """Adds learnt or sinusoidal positions to the states; rotary positions are part of the attention."""
         length = states.shape[1]
         if self.places is not None:
             if length > self.places.num_embeddings:
-                raise KitError(f"a row of {length} tokens: Transformer.length is {self.places.num_embeddings}")
+                raise KitError(f"a row of {length} tokens: TransformerModule.length is {self.places.num_embeddings}")
             return states + self.places.weight[:length]
         if self.positions == "sinusoidal":
             angle = angles(length, self.hidden, states.device)
@@ -97,7 +99,7 @@ class Transformer(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Attention and a feed-forward network of four times the width, each on normed states and added to them."""
+    """Pre-norm layer: self-attention, then a feed-forward network of four times the width, both residual."""
 
     def __init__(self, attention: SelfAttention, width: int, dropout: float) -> None:
         super().__init__()
@@ -106,6 +108,6 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, may: Tensor) -> Tensor:
-        """States (n, length, width) and what they may look at, see `SelfAttention` → the same shape."""
+        """States (n, length, width) and attention mask `may`, see `SelfAttention` → the same shape."""
         states = states + self.dropout(self.attention(self.attention_norm(states), may))
         return states + self.dropout(self.feedforward(self.norm(states)))

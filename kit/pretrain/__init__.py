@@ -1,4 +1,4 @@
-"""What happens to a network before the folds; it reads no labels."""
+"""Pretraining of a network before the folds, on texts without labels."""
 
 from kit.pretrain.language import LanguageModelling
 

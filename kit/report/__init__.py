@@ -1,4 +1,4 @@
-"""What a person sees of a run."""
+"""Reports of a run: progress, leaderboard, the report page, tracking tools."""
 
 from kit.report.leaderboard import leaderboard
 from kit.report.progress import Progress

@@ -1,10 +1,27 @@
 """Small pieces of HTML; every text is escaped here and nowhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-Cell = Any  # a text, a number, or (what is shown, what it is sorted by)
+Cell = Any  # a text, a number, a PageLink, or a pair: what is shown and what it is sorted by
+
+
+@dataclass(frozen=True)
+class PageLink:
+    """A cell that leads to another part of the page.
+
+    Attributes:
+        words: its text.
+        anchor: id of the element that it leads to.
+    """
+
+    words: str
+    anchor: str
+
+    def __str__(self) -> str:
+        return self.words
 
 
 def text(value: object) -> str:
@@ -18,26 +35,36 @@ def paragraph(words: str, kind: str = "") -> str:
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str, wide: Sequence[int] = (), stack: bool = False
+    head: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    caption: str,
+    wide: Sequence[int] = (),
+    stack: bool = False,
+    tags: Sequence[Mapping[str, str]] = (),
 ) -> str:
-    """A table that is sorted by a click on a column's name, in a box of its own that scrolls.
+    """A table in a box of its own that scrolls. The page's script sorts it and saves it as a CSV file.
 
     Args:
         head: names of the columns.
-        rows: a cell is a text, a number, or a pair: what is shown and what it is sorted by.
-        caption: stands below.
+        rows: a cell is a text, a number, a `PageLink`, or a pair: what is shown and what it is sorted by.
+        caption: the text below the table.
         wide: columns whose texts may take several lines.
-        stack: on a phone, cells stand below one another, each with the name of its column.
+        stack: on a phone, cells are put below one another, each with the name of its column.
+        tags: `data-…` attributes of each row, which the script filters by.
     """
     names = "".join(f'<th scope="col"><button type="button">{text(name)}</button></th>' for name in head)
     labels = [f' data-name="{text(name)}"' if stack else "" for name in head]
     body = "".join(
-        "<tr>" + "".join(_cell(c, i in wide, i == 0, labels[i]) for i, c in enumerate(row)) + "</tr>" for row in rows
+        f"<tr{_data(tags[place] if tags else {})}>"
+        + "".join(_cell(c, i in wide, i == 0, labels[i]) for i, c in enumerate(row))
+        + "</tr>"
+        for place, row in enumerate(rows)
     )
-    kind, box, below = _class("stack" if stack else ""), "box whole" if stack else "box", paragraph(caption, "faint")
     return (
-        f'<div class="table"><div class="{box}" tabindex="0" role="region" aria-label="{text(caption)}"><table{kind}>'
-        f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>{below}</div>"
+        f'<div class="table"><div class="box{" whole" if stack else ""}" tabindex="0" role="region" '
+        f'aria-label="{text(caption)}"><table{_class("stack" if stack else "")}><thead><tr>{names}</tr></thead>'
+        f'<tbody>{body}</tbody></table></div><div class="below">{paragraph(caption, "faint")}'
+        '<span class="scrolls" hidden></span><button type="button" class="csv" hidden>Save as CSV</button></div></div>'
     )
 
 
@@ -50,11 +77,34 @@ def _cell(cell: Cell, wide: bool, first: bool, label: str) -> str:
         kind, shown = "number", "·" if shown is None or shown is key else shown
     tag = "th" if first else "td"
     scope = ' scope="row"' if first else ""
-    return f"<{tag}{scope}{_class(kind)}{sort}{label}>{text(shown)}</{tag}>"
+    content = f'<a href="#{text(shown.anchor)}">{text(shown)}</a>' if isinstance(shown, PageLink) else text(shown)
+    return f"<{tag}{scope}{_class(kind)}{sort}{label}>{content}</{tag}>"
 
 
-def facts(pairs: Sequence[tuple[str, object]]) -> str:
-    """Names and what they stand for, as a list."""
+def row_filter(name: str, choices: Sequence[tuple[str, str, Sequence[tuple[str, str]]]], show: int) -> str:
+    """A search field and lists to choose from, which filter the rows of the table that follows. Hidden without script.
+
+    Args:
+        name: what is searched, for screen readers.
+        choices: key of the rows' `data-…` attribute, title, and (value, text) of each option, the first being chosen.
+            A row matches where the value is one of the words of its attribute, or is empty.
+        show: rows to show before "Show all".
+    """
+    lists = "".join(
+        f'<label>{text(title)} <select data-key="{text(key)}">'
+        + "".join(f'<option value="{text(value)}">{text(words)}</option>' for value, words in options)
+        + "</select></label>"
+        for key, title, options in choices
+    )
+    return (
+        f'<div class="filter" role="search" aria-label="{text(name)}" data-show="{show}" hidden>'
+        f'<label>Search <input type="search"></label>{lists}<output aria-live="polite"></output>'
+        '<button type="button" class="all">Show all</button></div>'
+    )
+
+
+def definitions(pairs: Sequence[tuple[str, object]]) -> str:
+    """Pairs of a name and its value, as a list."""
     return "<dl>" + "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in pairs) + "</dl>"
 
 
@@ -63,14 +113,24 @@ def code(words: str) -> str:
     return f'<pre class="box" tabindex="0"><code>{text(words)}</code></pre>'
 
 
-def details(summary: str, content: str) -> str:
-    """What is seen after a click on its summary."""
-    return f"<details><summary>{text(summary)}</summary>{content}</details>"
+def details(summary: str, content: str, anchor: str, beside: str = "") -> str:
+    """What opens by a click on its summary, or by a link to its anchor.
+
+    Args:
+        beside: a less visible text after the summary.
+    """
+    small = f" <small>{text(beside)}</small>" if beside else ""
+    return f'<details id="{text(anchor)}"><summary>{text(summary)}{small}</summary>{content}</details>'
 
 
 def group(*parts: str) -> str:
-    """Pictures and tables side by side where there is room."""
+    """Pictures and tables side by side where there is room; an odd table at the end takes the whole width."""
     return f'<div class="group">{"".join(parts)}</div>' if any(parts) else ""
+
+
+def stacked(*parts: str) -> str:
+    """Several pieces below one another, as one item of a group."""
+    return f"<div>{''.join(parts)}</div>" if any(parts) else ""
 
 
 def number(value: float | None, digits: int = 5) -> tuple[str, float | None]:
@@ -86,3 +146,7 @@ def shortened(words: str, most: int) -> str:
 
 def _class(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
+
+
+def _data(tags: Mapping[str, str]) -> str:
+    return "".join(f' data-{key}="{text(value)}"' for key, value in tags.items())

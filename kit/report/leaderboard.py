@@ -1,25 +1,31 @@
-"""The table of members × folds, the blend below it."""
+"""The leaderboard: a table of members × folds, with the blend."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from rich.console import Group
 from rich.table import Table as Grid
 from rich.text import Text
 
-from kit.blending import BlendReport
-from kit.ensemble.threshold import told
-from kit.metrics import unjudged
-from kit.report.judged import area_tells, cuts, member_scores
-from kit.run import Run
+from kit.core.units import duration
+from kit.ensemble.decide.threshold import named_thresholds
+from kit.metrics import undefined_columns
+from kit.report.member_scores import member_scores, shows_roc_auc, uses_threshold
+from kit.run.bank import Fold
+from kit.run.blend import BlendReport
+from kit.run.faults import fold_faults
+from kit.run.run import Run
 
 MARKS = {"busy": "busy", "failed": "failed", "part": "…", "absent": "·", "damaged": "damaged", "done": "done"}
 
 
 def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group:
-    """Scores of each fold, their mean ± sd, the score of all out-of-fold rows together, blend weight and time spent.
+    """Scores of each fold, their mean ± sd, the score of all out-of-fold rows together, weight in the blend, and time.
 
-    A metric of decisions is taken at the thresholds that are best on the other folds; beside yes and no stands ROC AUC.
+    A metric of decisions uses the best thresholds of the other folds; ROC AUC is then shown too.
     """
-    task, folds, cut, area = run.table.task, run.folds, cuts(run), area_tells(run)
+    task, folds, cut, area = run.table.task, run.folds, uses_threshold(run), shows_roc_auc(run)
     grid = Grid(title=f"{task.name} · {task.metric.name} · {len(run.plan):,} rows", title_justify="left")
     grid.add_column("member")
     for fold in folds:
@@ -27,8 +33,9 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
     for title in ("mean ± sd", "out-of-fold", *(["ROC AUC"] if area else []), "weight", "time"):
         grid.add_column(title, justify="right")
     weights = report.weights if report else {}
+    found = {name: run.gathered(name) for name in names}
     for name in names:
-        grid.add_row(*_member(run, name, weights))
+        grid.add_row(*_member(run, name, found[name], weights))
     lines: list[Grid | Text] = [grid]
     if report and report.summary:
         nested, summary = report.summary["folds"], report.summary
@@ -37,21 +44,11 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
         cells = ["·" if s is None else f"{s:.4f}" for s in scores]
         cells += [_spread([s for s in scores if s is not None]), _number(summary["nested"])]
         grid.add_row("blend", *cells, *([_number(report.auc)] if area else []), "", "")
-        learnt = "weights and threshold" if cut else "weights"
-        lines.append(
-            Text(
-                f"blend: nested {task.metric.name} {_number(summary['nested'])} ({learnt} learnt without the fold they "
-                f"are judged on){_between(summary['interval'], '.5f')}; best single member {summary['best_member']} "
-                f"{_number(summary['best_member_score'])}; "
-                f"gain {summary['gain']:+.5f}{_between(summary['gain_interval'], '+.5f')}"
-                if summary["gain"] is not None
-                else "blend: cannot be judged"
-            )
-        )
-    if report and report.story:
+        lines.append(Text(_blend_line(run, report, summary, names, "weights and threshold" if cut else "weights")))
+    if report and report.explanation:
         lines += _choices(run, report)
     if report and report.thresholds:
-        rows = told(task.targets, report.thresholds)
+        rows = named_thresholds(task.targets, report.thresholds)
         named = [f"{value:.5f}" if len(rows) == 1 else f"{what} {value:.5f}" for what, value in rows]
         lines.append(
             Text(
@@ -59,26 +56,49 @@ def leaderboard(run: Run, names: list[str], report: BlendReport | None) -> Group
                 f"{task.metric.name} {_number(report.score)} (optimistic: chosen on these very rows)"
             )
         )
-    if cut:
-        beside = "; ROC AUC: of all out-of-fold rows" if area else ""
+    return Group(*lines, *_footnotes(run, found))
+
+
+def _blend_line(run: Run, report: BlendReport, summary: dict[str, Any], names: Sequence[str], learnt: str) -> str:
+    """The blend's nested score, and its best member; names the members of the blend if the table shows others."""
+    metric = run.table.task.metric.name
+    called = "blend" if {*report.weights} <= {*names} else f"blend of {', '.join(report.weights)}"
+    if summary["gain"] is None:
+        return f"{called}: there is no nested score of one fold"
+    score = f"{_number(summary['nested'])}{_between(summary['interval'], '.5f')}"
+    if len(report.weights) == 1:
+        return f"{called}: {metric} {score}, the score of its only member"
+    best = f"best single member {summary['best_member']} {_number(summary['best_member_score'])}"
+    gain = f"gain {summary['gain']:+.5f}{_between(summary['gain_interval'], '+.5f')}"
+    return f"{called}: nested {metric} {score} ({learnt} learnt without the fold that is scored); {best}; {gain}"
+
+
+def _footnotes(run: Run, found: dict[str, dict[int, Fold]]) -> list[Text]:
+    """Notes that explain the scores in the table; none about members and folds without a score."""
+    task, lines = run.table.task, []
+    for name, folds in found.items():
+        for fold, fault in fold_faults(run, folds).items():
+            lines.append(Text(f"{name}, fold {fold}: no score; the predictions are kept: {fault}"))
+    scored = [name for name, folds in found.items() if folds]
+    if uses_threshold(run) and scored:
+        beside = "; ROC AUC: of all out-of-fold rows" if shows_roc_auc(run) else ""
         lines.append(
             Text(f"{task.metric.name} of a fold: at the threshold that is best on the other folds{beside}", style="dim")
         )
-    for fold in folds:
-        if unseen := unjudged(task.metric, run.table.y[run.plan == fold]):
+    for fold in sorted({fold for folds in found.values() for fold in folds}):
+        if unseen := undefined_columns(task.metric, run.table.y[run.plan == fold]):
             columns = ", ".join(f"'{task.targets[i]}'" for i in unseen)
-            lines.append(
-                Text(f"fold {fold}: labels of {columns} are all equal, so {task.metric.name} cannot judge them")
-            )
-    if peeking := [n for n in names if run.recipe.members[n].peeks]:
-        lines.append(Text(f"* {', '.join(peeking)}: stopped by the judged fold, so slightly optimistic", style="dim"))
-    return Group(*lines)
+            lines.append(Text(f"fold {fold}: labels of {columns} are all equal, so they have no {task.metric.name}"))
+    if stopped := [name for name in scored if run.recipe.members[name].early_stops_on_valid]:
+        note = f"* {', '.join(stopped)}: early stopping uses the validation fold, so the score is slightly optimistic"
+        lines.append(Text(note, style="dim"))
+    return lines
 
 
 def _choices(run: Run, report: BlendReport) -> list[Grid | Text]:
-    """What Auto tried, and why it took the one that it took."""
-    story, judge = report.story, run.table.task.metric.name
-    grid = Grid(title=f"blends tried, by nested {judge}", title_justify="left")
+    """The choices that Auto tried, and the reason for its choice."""
+    story, metric = report.explanation, run.table.task.metric.name
+    grid = Grid(title=f"blends tried, by nested {metric}", title_justify="left")
     for title in ("blend", "nested", "against the chosen", "95 % interval"):
         grid.add_column(title, justify="left" if title == "blend" else "right")
     for row in story["choices"]:
@@ -96,15 +116,15 @@ def _between(interval: list[float] | None, form: str) -> str:
     return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval and None not in interval else ""
 
 
-def _member(run: Run, name: str, weights: dict[str, float]) -> list[str]:
-    found, shelf = run.gathered(name), run.shelf(name)
+def _member(run: Run, name: str, found: dict[int, Fold], weights: dict[str, float]) -> list[str]:
+    store = run.store(name)
     scores = member_scores(run, found)
-    cells = [_number(scores.folds[f], 4) if f in found else MARKS[shelf.state(f)] for f in run.folds]
+    cells = [_number(scores.folds[f], 4) if f in found else MARKS[store.state(f)] for f in run.folds]
     cells += [_spread([s for s in scores.folds.values() if s == s]), _number(scores.pooled)]
-    cells += [_number(scores.auc)] if area_tells(run) else []
-    star = "*" if run.recipe.members[name].peeks else ""
+    cells += [_number(scores.auc)] if shows_roc_auc(run) else []
+    star = "*" if found and run.recipe.members[name].early_stops_on_valid else ""
     weight = f"{weights[name]:.2f}" if name in weights else "·"
-    return [name + star, *cells, weight, duration(scores.seconds)]
+    return [name + star, *cells, weight, duration(scores.seconds) if scores.folds else "·"]
 
 
 def _spread(scores: list[float]) -> str:
@@ -115,11 +135,3 @@ def _spread(scores: list[float]) -> str:
 
 def _number(score: float | None, digits: int = 5) -> str:
     return "·" if score is None or score != score else f"{score:.{digits}f}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 4.2 s, 3 min 05 s, 2 h 10 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

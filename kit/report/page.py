@@ -1,4 +1,4 @@
-"""The page: every part of a run's report in one HTML file that asks nothing of the network."""
+"""The page: all parts of a run's report in one HTML file, which needs no network."""
 
 import base64
 import hashlib
@@ -8,32 +8,36 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from kit.files import write_text
-from kit.report import (
+from kit.core.errors import KitError
+from kit.core.files import write_text
+from kit.core.machine import machine_fault
+from kit.report.data import OnMessage, ReportData
+from kit.report.header import cards, rows_note
+from kit.report.html import paragraph, text
+from kit.report.plots import Pictures, error_note
+from kit.report.script import SCRIPT
+from kit.report.sections import (
     blend,
     calibration,
+    changes,
     confusion,
-    drifting,
+    drift,
     errors,
-    history,
+    label_errors,
+    members,
     ranking,
     reproduce,
     residuals,
     scores,
     timing,
-    training,
-    wrong,
+    top_losses,
 )  # fmt: skip
-from kit.report.facts import Facts, Tell
-from kit.report.html import number, paragraph, text
-from kit.report.leaderboard import duration
-from kit.report.pictures import Pictures, fault
-from kit.report.style import CSS, SCRIPT
-from kit.run import Brief, Run
+from kit.report.style import CSS
+from kit.run.run import Run
 
-PATIENCE = 20.0  # seconds, at the end of a run
-Body = Callable[[Facts, Pictures], str]
-BY_KIND: dict[str, tuple[str, str, Body]] = {
+TIME_LIMIT = 20.0  # seconds, at the end of a run
+Section = Callable[[ReportData, Pictures], str]
+BY_KIND: dict[str, tuple[str, str, Section]] = {
     "binary": ("ranking", "ROC and precision", ranking.body),
     "multilabel": ("ranking", "ROC and precision", ranking.body),
     "multiclass": ("confusion", "Confusion", confusion.body),
@@ -41,19 +45,20 @@ BY_KIND: dict[str, tuple[str, str, Body]] = {
 }
 
 
-def parts(kind: str) -> list[tuple[str, str, Body]]:
-    """Of each part of the page its anchor, its title, and what makes it, in the order of the page."""
+def parts(kind: str) -> list[tuple[str, str, Section]]:
+    """The parts of the page in order: anchor, title, function. A part without content is left out."""
     return [
         ("scores", "Leaderboard", scores.body),
+        ("members", "Members", members.body),
         ("blend", "Blend", blend.body),
         ("errors", "Errors of members", errors.body),
         BY_KIND[kind],
         ("calibration", "Calibration", calibration.body),
-        ("training", "Training", training.body),
-        ("wrong", "Most wrong rows", wrong.body),
+        ("top-losses", "Top losses", top_losses.body),
+        *([] if kind == "regression" else [("label-errors", "Likely label errors", label_errors.body)]),
         ("timing", "Time", timing.body),
-        ("drift", "Drift", drifting.body),
-        ("settings", "Settings", history.body),
+        ("drift", "Drift", drift.body),
+        ("changes", "Changed settings", changes.body),
         ("reproduce", "Reproduce", reproduce.body),
     ]
 
@@ -61,58 +66,58 @@ def parts(kind: str) -> list[tuple[str, str, Body]]:
 def write_report(
     run: Run,
     names: list[str],
-    brief: Brief | None = None,
     debug: bool = False,
-    patience: float = math.inf,
-    tell: Tell = lambda line: None,
+    time_limit: float = math.inf,
+    on_message: OnMessage = lambda line: None,
 ) -> Path:
-    """Writes `report.html`, and its pictures as PNG files in `plots/`, into the run folder.
+    """Writes `report.html` into the run folder, and its pictures as PNG files into `plots/`.
 
-    A part that fails says so in its place.
+    If a part fails, the page shows the error in its place.
 
     Args:
         names: members to show.
-        brief: how the run was asked for on the command line.
-        debug: raise what goes wrong with a part.
-        patience: seconds that may be spent on what each member adds to the blend.
-        tell: hears how far that is.
+        debug: whether to raise the error of a part.
+        time_limit: seconds for the computation of what each member adds to the blend.
+        on_message: called with a line of text every few seconds during this computation.
     """
-    facts, folder = Facts(run, names, brief, patience, tell), run.root / "plots"
+    data, folder = ReportData(run, names, time_limit, on_message), run.root / "plots"
     pictures, bodies = Pictures(folder, names, debug), {}
     chosen = parts(run.table.task.kind)
     for slug, title, make in chosen:
         try:
-            bodies[slug] = make(facts, pictures)
+            bodies[slug] = make(data, pictures)
         except Exception as error:
-            if debug:
+            if debug or machine_fault(error) is not None:
                 raise
-            bodies[slug] = f'<p class="fault">{text(title)} {fault(error)}</p>'
-    for slug, _, _ in [*chosen, *BY_KIND.values()]:
+            bodies[slug] = f'<p class="fault">{text(title)} {error_note(error)}</p>'
+    for slug in [*(slug for slug, _, _ in [*chosen, *BY_KIND.values()]), "training"]:
         for old in folder.glob(f"{slug}-*.png"):  # of an earlier report, with other members
             if old.stem not in pictures.made:
                 old.unlink()
-    page = _page(facts, [(slug, title, bodies[slug]) for slug, title, _ in chosen])
+    page = _page(data, [(slug, title, bodies[slug]) for slug, title, _ in chosen if bodies[slug]])
     write_text(path := run.root / "report.html", page)
     return path
 
 
-def try_report(run: Run, names: list[str], brief: Brief | None = None, debug: bool = False) -> Path | str:
-    """`write_report` for the end of a run, which its report may neither hold up nor spoil.
+def try_report(run: Run, names: list[str], debug: bool = False) -> Path | str:
+    """`write_report` for the end of a run: it takes little time, and an error in it does not fail the run.
 
     Returns:
-        The page, or a sentence that tells what went wrong.
+        The path of the page, or a sentence that says what went wrong.
     """
     try:
-        return write_report(run, names, brief, debug, patience=PATIENCE)
+        return write_report(run, names, debug, time_limit=TIME_LIMIT)
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, KitError):
+            return f"no report: {error}"
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"no report: {type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
 
 
-def _page(facts: Facts, bodies: list[tuple[str, str, str]]) -> str:
-    task, run = facts.task, facts.run
+def _page(data: ReportData, bodies: list[tuple[str, str, str]]) -> str:
+    task, run = data.task, data.run
     # only this very script may run, and nothing is fetched, whatever a text in the page may say
     allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
@@ -128,36 +133,8 @@ def _page(facts: Facts, bodies: list[tuple[str, str, str]]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{text(run.root.name)}: report</title><link rel="icon" href="data:,"><style>{CSS}</style></head><body>'
         f"<header><h1>{text(run.root.name)}</h1>"
-        f'<p class="faint">{text(subtitle)} · {time.strftime("%Y-%m-%d %H:%M")}</p>{paragraph(_part(facts), "part")}'
-        f"{_cards(facts)}</header>"
+        f'<p class="faint">{text(subtitle)} · {time.strftime("%Y-%m-%d %H:%M")}</p>{paragraph(rows_note(data), "part")}'
+        f"{cards(data)}</header>"
         f'<nav aria-label="Parts of the report"><ul>{links}</ul></nav><main>{sections}</main>'
         f"<footer><p>{text(reproduce.made_by(run.root))}</p></footer><script>{SCRIPT}</script></body></html>\n"
     )
-
-
-def _part(facts: Facts) -> str:
-    """What must be known of a score that is not one on all rows of the competition."""
-    brief, rows = facts.brief, len(facts.run.table.train)
-    if brief is None:
-        return ""
-    drawn = f"{rows:,} train rows, drawn at random (sample={brief.sample})" if rows == brief.sample else ""
-    if brief.folder.parent == brief.cache:  # where the command line writes an embedded sample
-        return f"Only a sample: {drawn or f'{rows:,} train rows'}, generated by the recipe, not the competition's own."
-    return f"Only a part of the competition's rows: {drawn}." if drawn else ""
-
-
-def _cards(facts: Facts) -> str:
-    summary = (facts.report.summary if facts.report else None) or {}
-    seconds = sum(sum(timing.spent(facts, name).values()) for name in facts.names)
-    done, wanted = sum(map(len, facts.folds.values())), len(facts.names) * len(facts.run.folds)
-    cards = [("finished", f"{done} of {wanted}", "folds"), ("time", duration(seconds), "fit and predict")]
-    if summary.get("nested") is not None:
-        gain = summary.get("gain")
-        cards = [
-            ("blend", number(summary["nested"])[0], f"nested {facts.task.metric.name}"),
-            ("best member", number(summary["best_member_score"])[0], summary["best_member"]),
-            ("gain", "·" if gain is None else f"{gain:+.5f}", "of the blend over it"),
-            *cards,
-        ]
-    made = (f"<div><dt>{text(t)}</dt><dd>{text(v)}<small>{text(s)}</small></dd></div>" for t, v, s in cards)
-    return f'<dl class="cards">{"".join(made)}</dl>'

@@ -1,44 +1,53 @@
-"""Progress over members, folds and epochs, read from the bank: so it sees the work of every process."""
+"""Progress over members and folds: bars in a terminal and in a notebook; elsewhere a line every half minute."""
 
-import json
+import importlib.util
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from kit.report.leaderboard import duration
-from kit.run import Outcome, Run
-
-SHOWN = {"step", "steps", "epoch", "rows_per_second", "steps_per_second"}  # of a logged line
+from kit.core.units import duration
+from kit.report.step_log import LoggedStep, last_step
+from kit.report.time_left import TimeLeft, UnderWay, time_left
+from kit.run.events import Event, FoldEnded, FoldStarted, PrepareEnded, PrepareStarted
+from kit.run.jobs import Job
 
 
 class Progress:
-    """Shows the folds that are fitted: bars on a terminal, elsewhere a line when a fold ends and now and then between.
+    """Shows which folds are fitted, how fast, what they score, and how long the rest will take.
 
     Args:
-        run: whose folds are fitted.
-        missing: the (member, fold) pairs to come.
-        console: where to show.
-        every: seconds between lines where there is no terminal.
+        jobs: the folds that will be fitted.
+        console: the console for bars or lines.
+        every: seconds between two lines, if no bars can be shown.
     """
 
-    def __init__(self, run: Run, missing: Sequence[tuple[str, int]], console: Console, every: float = 30.0) -> None:
-        self.run, self.console, self.every = run, console, every
-        # shelves are found once, here: the watching thread should only look at files
-        self.shelves = {name: run.shelf(name) for name, _ in missing}
-        self.waiting = list(missing)
+    def __init__(self, jobs: Sequence[Job], console: Console, every: float = 30.0) -> None:
+        self.console, self.every = console, every
+        # rich draws bars in a notebook by ipywidgets
+        widgets = console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+        self.has_bars = console.is_terminal or widgets
+        # folders are computed once, here: the watching thread only reads files
+        self.parts = {job: job.store.part(job.fold) for job in jobs}
+        self.waiting = Counter(_name(job) for job in jobs)
+        self.finished = {_name(job): _earlier(job) for job in {_name(job): job for job in jobs}.values()}
+        self.scores: dict[str, list[float]] = {}
+        self.started: dict[Job, float] = {}
+        self.steps: dict[Job, LoggedStep] = {}
+        self.preparing: dict[Job, float] = {}
+        self.lock = threading.Lock()  # events come from one thread; another thread watches the logs
         self.bars = Bars(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"), console=console, disable=not self.has_bars,
         )  # fmt: skip
-        self.total = self.bars.add_task("folds", total=len(missing), rate="")
-        self.tasks: dict[tuple[str, int], TaskID] = {}
+        self.total = self.bars.add_task("folds", total=len(jobs), note="")
+        self.tasks: dict[Job, TaskID] = {}
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -52,71 +61,105 @@ class Progress:
         self.thread.join()
         self.bars.stop()
 
-    def told(self, name: str, fold: int, outcome: Outcome) -> None:
-        """A fold has ended: says how."""
-        self.waiting.remove((name, fold))
-        if (task := self.tasks.pop((name, fold), None)) is not None:
+    def on_event(self, event: Event) -> None:
+        """Shows an event; pass this method to `kit.run.jobs.fit_jobs`."""
+        job, name, line = event.job, _name(event.job), ""
+        with self.lock:
+            if isinstance(event, PrepareStarted):
+                self.preparing[job] = time.monotonic()
+                self._begin(job, _preparing(job))
+            elif isinstance(event, PrepareEnded):
+                self._end(job)
+                self.preparing.pop(job, None)
+                line = f"{_preparing(job)}: {duration(event.seconds)}" if event.seconds >= 1 else ""
+            elif isinstance(event, FoldStarted):
+                self.started[job] = time.monotonic()
+                self.waiting[name] -= 1
+                self._begin(job, str(job))
+            else:
+                self._end(job)
+                if self.started.pop(job, None) is None:
+                    self.waiting[name] -= 1
+                self.steps.pop(job, None)
+                self.bars.advance(self.total)
+                line = self._result(event)
+        if line:
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+    def _begin(self, job: Job, description: str) -> None:
+        self._end(job)
+        self.tasks[job] = self.bars.add_task(description, total=None, note="")
+
+    def _end(self, job: Job) -> None:
+        if (task := self.tasks.pop(job, None)) is not None:
             self.bars.remove_task(task)
-        self.bars.advance(self.total)
-        shelf = self.shelves[name]
-        if outcome in ("done", "kept") and (kept := shelf.read(fold)):
-            seconds = duration(sum(kept.score["seconds"].values()))
-            said = f"{kept.score['metric']} {kept.score['score']:.5f} in {seconds}"
-        elif outcome == "failed":
-            said = f"failed: {last_line(shelf.part(fold) / 'error.txt')} (all of it in {shelf.part(fold)}/error.txt)"
-        else:
-            said = "busy: another process is at work on it"
-        self.console.print(f"{name} fold {fold}: {said}", highlight=False, soft_wrap=True)
+
+    def _result(self, event: FoldEnded) -> str:
+        job, name, outcome = event.job, _name(event.job), event.outcome
+        if outcome.state == "failed":
+            return f"{job}: failed: {outcome.sentence} (all of it in {self.parts[job]}/error.txt)"
+        if not outcome.finished or event.score is None or event.seconds is None:
+            return f"{job}: {outcome.state}: {outcome.sentence}"
+        self.finished.setdefault(name, []).append(event.seconds)
+        if event.fault:
+            return f"{job}: no score in {duration(event.seconds)}; the predictions are kept: {event.fault}"
+        scores = self.scores.setdefault(name, [])
+        scores.append(event.score)
+        mean = f" (mean of {len(scores)} folds {sum(scores) / len(scores):.5f})" if len(scores) > 1 else ""
+        return f"{job}: {event.metric} {event.score:.5f} in {duration(event.seconds)}{mean}"
+
+    def _left(self) -> TimeLeft:
+        now = time.monotonic()
+        under_way = [UnderWay(_name(job), now - began, self._share(job)) for job, began in self.started.items()]
+        return time_left(self.waiting, under_way, self.finished)
+
+    def _share(self, job: Job) -> float | None:
+        step, stage = self.steps.get(job), getattr(job.run.recipe.members[job.member], "stage", None)
+        if step is None or stage is None:  # a member made of members logs its parts one after another
+            return None
+        return step.share(1 + len(getattr(job.run.recipe.members[job.member], "then", ())))
 
     def _watch(self) -> None:
         spoken = time.monotonic()
-        said: dict[tuple[str, int], dict[str, Any]] = {}
-        while not self.ended.wait(0.5 if self.console.is_terminal else 2.0):
-            lines = {pair: line for pair in tuple(self.waiting) if (line := self._line(*pair))}
-            for (name, fold), line in lines.items():
-                self._show(name, fold, line)
-            if not self.console.is_terminal and lines != said and time.monotonic() - spoken >= self.every:
-                spoken, said = time.monotonic(), lines
-                for (name, fold), line in lines.items():
-                    left = (line["steps"] - line["step"]) / line["steps_per_second"]
-                    self.console.print(
-                        f"{name} fold {fold}: step {line['step']} of {line['steps']}, {line['rows_per_second']:.0f} "
-                        f"rows/s, {duration(left)} left", highlight=False, soft_wrap=True)  # fmt: skip
+        while not self.ended.wait(0.5 if self.has_bars else min(2.0, self.every)):
+            read = {job: step for job in list(self.started) if (step := last_step(self.parts[job]))}
+            with self.lock:
+                self.steps.update({job: step for job, step in read.items() if job in self.started})
+                self._show()
+                lines = self._lines() if time.monotonic() - spoken >= self.every else []
+            if lines and not self.has_bars:
+                spoken = time.monotonic()
+                for line in lines:
+                    self.console.print(line, highlight=False, soft_wrap=True)
 
-    def _show(self, name: str, fold: int, line: dict[str, Any]) -> None:
-        if (name, fold) not in self.tasks:
-            self.tasks[name, fold] = self.bars.add_task(f"{name} fold {fold}", total=line["steps"], rate="")
-        rate = f"epoch {line['epoch']} · {line['rows_per_second']:.0f} rows/s"
-        self.bars.update(self.tasks[name, fold], completed=line["step"], rate=rate)
+    def _show(self) -> None:
+        for job, step in self.steps.items():
+            if (task := self.tasks.get(job)) is not None:
+                note = f"epoch {step.epoch} · loss {step.loss:.4f} · {step.rows_per_second:.0f} rows/s"
+                self.bars.update(task, completed=step.step, total=step.steps, note=note)
+        self.bars.update(self.total, note=str(self._left()))
 
-    def _line(self, name: str, fold: int) -> dict[str, Any] | None:
-        for text in last_lines(newest(self.shelves[name].part(fold), "log.jsonl")):
-            try:
-                line = json.loads(text)
-            except ValueError:  # the line is being written
-                continue
-            if isinstance(line, dict) and line.keys() >= SHOWN:  # a member may log what it likes
-                return line
-        return None
-
-
-def newest(folder: Path, name: str) -> Path:
-    """The file of this name that was written last; members made of members have one for each part."""
-    try:
-        return max(folder.rglob(name), key=lambda path: path.stat().st_mtime, default=folder / name)
-    except OSError:  # the fold ended meanwhile
-        return folder / name
+    def _lines(self) -> list[str]:
+        """The folds that are being fitted, and the time left."""
+        now, lines = time.monotonic(), []
+        for job, began in self.preparing.items():
+            lines.append(f"{_preparing(job)}, for {duration(now - began)}")
+        for job, began in self.started.items():
+            step = self.steps.get(job)
+            lines.append(f"{job}: {step or 'under way'}, for {duration(now - began)}")
+        return [*lines, f"{self._left()}"] if lines else []
 
 
-def last_line(path: Path) -> str:
-    """The last line of a text file that says anything; empty where there is none."""
-    return next(iter(last_lines(path)), "")
+def _name(job: Job) -> str:
+    """The name of a group of folds that take about equally long."""
+    return job.label or job.member
 
 
-def last_lines(path: Path) -> list[str]:
-    """The lines of a text file that say anything, the last one first; none where the file is not there."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError:
-        return []
-    return [line for line in reversed(lines) if line.strip()]
+def _preparing(job: Job) -> str:
+    return f"{_name(job)}: preparing {job.run.recipe.members[job.member].prepares}"
+
+
+def _earlier(job: Job) -> list[float]:
+    """Seconds of earlier finished folds of the same member with the same settings."""
+    kept = [job.store.read(fold, test=False) for fold in job.run.folds]
+    return [sum(fold.score["seconds"].values()) for fold in kept if fold is not None]

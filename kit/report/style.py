@@ -1,4 +1,4 @@
-"""How the page looks, and the few lines of script that sort its tables."""
+"""The style sheet of the page, with light and dark colours."""
 
 # Light and dark values of one name; pictures are drawn in the light ones, which become names in the page.
 LIGHT = {
@@ -34,19 +34,36 @@ h2{font-size:1.2rem;margin:0 0 .6rem}
 p{margin:.5rem 0;max-width:46rem;overflow-wrap:anywhere}
 .faint,figcaption,footer{color:var(--faint);font-size:.875rem}
 nav{position:sticky;top:0;z-index:1;background:var(--back);border-bottom:1px solid var(--line);margin-top:1rem}
-nav ul{max-width:70rem;margin:0 auto;padding:0 1rem;display:flex;gap:1.1rem;list-style:none;overflow-x:auto;
-scrollbar-width:none}
+nav ul{max-width:70rem;margin:0 auto;padding:0 1rem;display:flex;gap:0 1.1rem;list-style:none;overflow-x:auto;
+scrollbar-width:none}@media (min-width:60rem){nav ul{flex-wrap:wrap}}
 nav a{display:block;padding:.7rem 0;color:var(--faint);text-decoration:none;white-space:nowrap;font-size:.925rem}
 nav a:hover,nav a:focus-visible{color:var(--ink)}
 section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:1.1rem 1.2rem 1.2rem;
 margin:1rem 0;min-width:0}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin:1rem 0 0;padding:0}
-.cards div{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:.7rem .9rem;min-width:0}
+.cards{display:flex;flex-wrap:wrap;gap:.75rem;margin:1rem 0 0;padding:0}
+.cards div{flex:1 1 9.5rem;background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:.7rem .9rem;
+min-width:0}
 .cards dt{color:var(--faint);font-size:.8rem;margin:0}
 .cards dd{margin:0;font-size:1.3rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere;line-height:1.35}
 .cards small{display:block;font-size:.8rem;color:var(--faint)}
-.table{min-width:0}.table>p{margin-top:.35rem}
+.table{min-width:0}
+.below{display:flex;flex-wrap:wrap;align-items:baseline;gap:.1rem 1rem;margin-top:.35rem;color:var(--faint);
+font-size:.875rem}
+.below p{margin:0;flex:1 1 16rem;max-width:none}.scrolls{white-space:nowrap;color:var(--s0)}
+button,select,input{font:inherit;color:inherit}
+.csv,.all{background:none;border:0;padding:0;cursor:pointer;white-space:nowrap;text-decoration:underline;
+text-underline-offset:.2em;font-size:.875rem}
 .box{overflow:auto;margin:.7rem 0 0;max-height:30rem;border:1px solid var(--line);border-radius:8px;max-width:100%}
+.table>.box{background:linear-gradient(to left,var(--paper) 40%,transparent) right/3rem 100% no-repeat local,
+linear-gradient(to top,var(--paper) 40%,transparent) 0 100%/100% 3rem no-repeat local,
+linear-gradient(to left,var(--line),transparent) right/1rem 100% no-repeat scroll,
+linear-gradient(to top,var(--line),transparent) 0 100%/100% 1rem no-repeat scroll}
+.filter{display:flex;flex-wrap:wrap;align-items:center;gap:.4rem 1rem;margin:.8rem 0 0;font-size:.9rem}
+.filter label{color:var(--faint)}
+.filter input,.filter select{background:var(--back);color:var(--ink);border:1px solid var(--line);border-radius:6px;
+padding:.25rem .5rem;max-width:12rem}
+.filter output{color:var(--faint)}
+[hidden]{display:none!important}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.42rem .7rem;text-align:left;font-weight:400;white-space:nowrap;vertical-align:top}
 tbody tr+tr>*{border-top:1px solid var(--line)}
@@ -54,21 +71,31 @@ thead th{padding:0;position:sticky;top:0;background:var(--paper);box-shadow:inse
 tbody th,thead th:first-child{position:sticky;left:0;background:var(--paper)}thead th:first-child{z-index:1}
 thead button{all:unset;box-sizing:border-box;width:100%;padding:.45rem .7rem;cursor:pointer;color:var(--faint);
 font-size:.85rem;white-space:nowrap}
-thead button:focus-visible,.box:focus-visible,a:focus-visible{outline:2px solid var(--s0);outline-offset:-2px}
+button:focus-visible,.box:focus-visible,a:focus-visible,summary:focus-visible,input:focus-visible,
+select:focus-visible{outline:2px solid var(--s0);outline-offset:-2px}
 thead button::after{content:"";display:inline-block;width:.9em;text-align:right}
 [aria-sort=ascending] button::after{content:"↑"}[aria-sort=descending] button::after{content:"↓"}
 [aria-sort] button{color:var(--ink)}
-tbody th{font-weight:600}
+tbody th{font-weight:600}tbody th a{color:inherit;text-decoration:underline;text-decoration-color:var(--faint);
+text-underline-offset:.2em}
 .number{text-align:right}thead th.number button{text-align:right}
-.wide{white-space:normal;min-width:8.5rem;overflow-wrap:anywhere}.wide:last-child{min-width:19rem;width:55%}
+.wide{white-space:normal;min-width:8.5rem;overflow-wrap:anywhere}.stack .wide:last-child{min-width:19rem;width:50%}
 .group{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:1rem 1.6rem;margin:.7rem 0;
 align-items:start}
+.group>.table:last-child:nth-child(odd){grid-column:1/-1}.group .table>.box{margin-top:0}
+.group>div>.table+.table{margin-top:1rem}
+.group thead button{white-space:normal;overflow-wrap:normal}
+.group thead button,.group td,.group tbody th{padding-inline:.5rem}
+.group tbody th{white-space:normal;min-width:6rem;overflow-wrap:break-word}
+.whole{max-height:60rem}
 figure{margin:0;min-width:0;max-width:31rem}
 .large{max-width:none;grid-column:1/-1;overflow-x:auto}.large svg{min-width:44rem}
 figure svg{display:block;width:100%;height:auto}
 figure svg text{font-family:inherit!important}
 figcaption{margin-top:.2rem}
-details{margin-top:.7rem}summary{cursor:pointer;color:var(--faint);font-size:.925rem}
+details{border-top:1px solid var(--line);padding:.5rem 0}details:last-of-type{border-bottom:1px solid var(--line)}
+summary{cursor:pointer;font-weight:600}summary small{font-weight:400;color:var(--faint);font-size:.875rem;
+margin-left:.6rem}
 .fault{border-left:3px solid var(--s6);padding:.3rem .8rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.2rem;margin:.7rem 0;font-size:.925rem}
 dl dt{color:var(--faint)}dl dd{margin:0;overflow-wrap:anywhere;min-width:0}
@@ -77,7 +104,7 @@ pre{padding:.7rem .9rem;font-size:.85rem;line-height:1.5}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 footer{padding-bottom:2rem}
 @media (max-width:34rem){section{padding:.9rem .8rem;border-radius:8px}dl:not(.cards){grid-template-columns:1fr;gap:0}
-dl:not(.cards) dd{margin-bottom:.4rem}.cards{grid-template-columns:1fr 1fr}h1{font-size:1.35rem}}
+dl:not(.cards) dd{margin-bottom:.4rem}h1{font-size:1.35rem}}
 @media (max-width:34rem){.whole{max-height:none}
 tbody th{white-space:normal;overflow-wrap:break-word;min-width:7rem;max-width:9rem}
 .stack tbody th{max-width:none;position:static}}
@@ -85,33 +112,7 @@ tbody th{white-space:normal;overflow-wrap:break-word;min-width:7rem;max-width:9r
 text-align:left;min-width:0;width:auto}.stack thead{display:none}.stack tbody tr+tr>*{border-top:0}
 .stack tr{padding:.6rem .7rem}.stack tr+tr{border-top:1px solid var(--line)}.stack tr>*{padding:.05rem 0}
 .stack td::before{content:attr(data-name) " ";color:var(--faint)}.stack .wide:last-child{min-width:0;width:auto}}
-@media print{nav{display:none}section{break-inside:avoid}}
+@media print{nav,.filter,.csv,.scrolls{display:none!important}figure,tr{break-inside:avoid}section{border:0;padding:0}
+.box{max-height:none;overflow:visible}table{font-size:.75rem}th,td{padding:.2rem .4rem;white-space:normal}}
 """
 )
-
-SCRIPT = """
-document.querySelectorAll("table").forEach(table => {
-  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
-  const key = (row, i) => row.cells[i].dataset.sort;
-  heads.forEach((head, i) => {
-    if ([...body.rows].some(row => key(row, i) !== undefined)) head.classList.add("number");
-    head.firstChild.addEventListener("click", () => {
-      const numeric = head.classList.contains("number");
-      const now = head.getAttribute("aria-sort");
-      const down = now ? now === "ascending" : numeric;
-      heads.forEach(other => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const compare = (a, b) => {
-        const [x, y] = [key(a, i), key(b, i)];
-        if (!numeric) {
-          const order = a.cells[i].textContent.localeCompare(b.cells[i].textContent);
-          return down ? -order : order;
-        }
-        if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
-        return down ? y - x : x - y;
-      };
-      body.append(...[...body.rows].sort(compare));
-    });
-  });
-});
-"""

@@ -1,4 +1,4 @@
-"""Text as numbers."""
+"""Turns texts into numbers: n-grams, tokens, segments, word vectors, statistics."""
 
 from kit.text.grams import Grams
 from kit.text.tfidf import Tfidf, Vectorizer

@@ -10,18 +10,17 @@ from itertools import pairwise, repeat
 
 import numpy as np
 
+from kit.source import Arrays
 from kit.text.grams import Block, Grams, code_points, pack, read, slices, unpack
 
 DENSE = 2**27  # a level with at most so many possible n-grams is a plain table (4 bytes each), else a sorted list
 UNICODE = 0x110000  # code points there are
 
-Arrays = dict[str, np.ndarray]
-
 
 class _Level:
     """The n-grams of one length: number ↔ key, where key = number of the first n-1 symbols · fan + last symbol.
 
-    Numbers run from the most frequent n-gram down, which keeps the columns used most side by side in memory.
+    The most frequent n-gram is number 0, so that frequent columns lie side by side in memory.
     """
 
     def __init__(self, keys: list[np.ndarray], space: int, fan: int, floor: int) -> None:
@@ -29,7 +28,7 @@ class _Level:
         if space <= DENSE:
             total = np.zeros(space, np.int32)
             for some in keys:
-                np.add.at(total, some, np.int32(1))  # of the same type: fifty times faster
+                np.add.at(total, some, np.int32(1))  # the same dtype makes it fifty times faster
             known = np.flatnonzero(total >= max(floor, 1))
             total = total[known]
         else:
@@ -67,7 +66,7 @@ class _Cursor:
         self.numbers = self.first = np.empty(0, np.int32)
 
     def step(self, level: _Level) -> None:
-        """Looks the pending keys up and drops the positions that are not in the trie."""
+        """Looks up the pending keys and drops the positions that are not in the trie."""
         numbers = level.find(self.keys)
         known = numbers >= 0
         self.at, self.numbers = self.at[known], numbers[known]
@@ -113,7 +112,7 @@ class Trie:
     def grown(cls, grams: Grams, texts: Sequence[str], floor: int) -> tuple["Trie", list[Block]]:
         """The n-grams that occur at least `floor` times in all texts, and the texts as symbols.
 
-        An n-gram is as rare as its rarest part, so what is rare is left out before it grows longer.
+        An n-gram is at least as rare as its parts, so rare n-grams are dropped before longer ones are made.
         """
         words: defaultdict[str, int] = defaultdict()
         words.default_factory = words.__len__
@@ -132,7 +131,7 @@ class Trie:
         else:
             symbols = code_points("".join(terms))
             lengths = np.fromiter(map(len, terms), np.intp, len(terms))
-        room = np.ones(len(symbols), np.uint8)  # only from the start of a term does an n-gram go on
+        room = np.ones(len(symbols), np.uint8)  # n-grams longer than 1 begin only at the start of a term
         starts = np.cumsum(lengths) - lengths
         room[starts] = lengths
         block = Block(symbols, lengths, room, np.empty(0, np.intp))
@@ -141,7 +140,7 @@ class Trie:
         place[starts] = np.arange(len(terms))
         for n, (columns, cursor) in enumerate(zip(trie.columns, trie._walk(block), strict=True), 1):
             ends = (room[cursor.at] == n) & (place[cursor.at] >= 0)
-            columns[:] = -1  # a prefix that is no term itself
+            columns[:] = -1  # a prefix that is no term
             columns[cursor.numbers[ends]] = place[cursor.at[ends]]
         return trie
 

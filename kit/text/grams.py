@@ -1,4 +1,4 @@
-"""How a text is cut into the symbols whose runs are its n-grams: as scikit-learn does it, for many texts at once."""
+"""Texts as symbols whose runs are n-grams: the same as in scikit-learn, for many texts at once."""
 
 import re
 import unicodedata
@@ -10,21 +10,27 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from kit.spec import Spec, validator
+from kit.core.spec import Spec, validator
+from kit.text import scripts
 
-BLOCK = 1_000_000  # characters handled together: bounds memory, large enough that numpy's own cost vanishes
+BLOCK = 1_000_000  # characters handled together: bounds memory; large enough to make numpy's overhead small
 _TOKEN = re.compile(r"(?u)\b\w\w+\b")  # scikit-learn's default token_pattern
 _SPACES = re.compile(r"\s\s+")  # the char analyzer reads a run of white space as one blank
 
 
 class Grams(Spec):
-    """Which n-grams a text has; the knobs and their meaning are those of scikit-learn's CountVectorizer."""
+    """Which n-grams are counted; the settings mean what they mean in scikit-learn's CountVectorizer."""
 
     analyzer: Literal["word", "char", "char_wb"] = Field(
         "word", description="n-grams of words, of characters, or of characters inside one blank-padded word"
     )
+    tokens: Literal["word", "script"] = Field(
+        "word",
+        description="words: of two letters or more between spaces, as in scikit-learn; or, by their script, also the "
+        "units of Chinese, Japanese and others that are written without spaces",
+    )
     ngram_range: tuple[int, int] = Field((1, 1), description="shortest and longest n-gram, 1 to 32 symbols")
-    lowercase: bool = Field(True, description="fold capitals first")
+    lowercase: bool = Field(True, description="convert to lower case first")
     strip_accents: Literal["ascii", "unicode"] | None = Field(None, description="é → e: by ASCII only, or any mark")
 
     @validator(mode="after")
@@ -34,14 +40,20 @@ class Grams(Spec):
         return self
 
     def preprocess(self, text: str) -> str:
-        """`text` with capitals folded and accents stripped as asked, in scikit-learn's order."""
+        """The text in lower case and without accents, as the settings say, in scikit-learn's order."""
         text = text.lower() if self.lowercase else text
         if self.strip_accents is None or text.isascii():
             return text
+        if self.strip_accents == "unicode" and self.tokens == "script":
+            return scripts.strip_accents(text)
         text = unicodedata.normalize("NFKD", text)
         if self.strip_accents == "ascii":
             return text.encode("ascii", "ignore").decode("ascii")
         return "".join([c for c in text if not unicodedata.combining(c)])
+
+    def words(self, text: str) -> list[str]:
+        """The words of a preprocessed text."""
+        return _TOKEN.findall(text) if self.tokens == "word" or text.isascii() else scripts.tokens(text)
 
 
 @dataclass
@@ -66,13 +78,13 @@ def read(grams: Grams, texts: Sequence[str], number: Callable[[Iterator[str]], I
     texts = [grams.preprocess(t) for t in texts]
     alone = np.empty(0, np.intp)
     if grams.analyzer == "word":
-        tokens = [_TOKEN.findall(t) for t in texts]
+        tokens = [grams.words(t) for t in texts]
         lengths = np.fromiter(map(len, tokens), np.intp, len(tokens))
         symbols = np.fromiter(number(chain.from_iterable(tokens)), np.int32, lengths.sum())
         return Block(symbols, lengths, _room(lengths, grams.ngram_range[1]), alone)
     if grams.analyzer == "char":
         texts = [_SPACES.sub(" ", t) for t in texts]
-    else:  # every word with a blank of its own at either side
+    else:  # each word with its own space on either side
         texts = [f" {'  '.join(words)} " if (words := t.split()) else "" for t in texts]
     symbols = code_points("".join(texts))
     units = lengths = np.fromiter(map(len, texts), np.intp, len(texts))
@@ -99,7 +111,7 @@ def slices(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def code_points(text: str) -> np.ndarray:
-    """(len(text),) int32; lone surrogates, which broken files hold, are characters like any other."""
+    """(len(text),) int32 code points; lone surrogates, found in broken files, count as characters."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4")
 
 

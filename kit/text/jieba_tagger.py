@@ -1,7 +1,7 @@
-"""jieba's tagger with its hidden Markov model in matrices: the same words and tags in a fraction of the time.
+"""jieba's tagger with its hidden Markov model in matrices: the same words and tags in less time.
 
-What is in no dictionary goes through a Viterbi search (1967) over 256 pairs of a place in the word (B, M, E, S) and a
-tag. jieba does it in dictionaries of Python, where most of an article's time goes (docs/performance.md).
+Text that no dictionary covers goes through a Viterbi search (Viterbi 1967) over 256 states: a place in the word (B, M,
+E, S) with a tag. jieba searches in Python dictionaries, which takes most of its time (docs/performance.md).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 import jieba.posseg as posseg
 import numpy as np
 
-STATES = sorted(posseg.trans_P, reverse=True)  # jieba takes the greatest of equally likely ones, argmax the first
+STATES = sorted(posseg.trans_P, reverse=True)  # of equal scores jieba takes the greatest state, argmax the first
 UNSEEN = -3.14e100  # jieba's log-probability of a character that a state does not emit
 _place = {state: i for i, state in enumerate(STATES)}
 _follows = np.array([[state in posseg.trans_P[before] for state in STATES] for before in STATES])
@@ -24,7 +24,7 @@ class Tagger(posseg.POSTokenizer):
     """`jieba.posseg.POSTokenizer` that searches faster."""
 
     def _POSTokenizer__cut(self, run: str) -> Iterator[Any]:  # jieba's __cut
-        path = likeliest(run)
+        path = viterbi(run)
         begin = rest = 0
         for i, (place, tag) in enumerate(path):
             if place == "B":
@@ -36,9 +36,9 @@ class Tagger(posseg.POSTokenizer):
             yield posseg.pair(run[rest:], path[rest][1])
 
 
-@lru_cache(2**16)  # names come again and again
-def likeliest(run: str) -> tuple[tuple[str, str], ...]:
-    """The likeliest place and tag of every character, as `jieba.posseg.viterbi` finds them.
+@lru_cache(2**16)  # the same names occur often
+def viterbi(run: str) -> tuple[tuple[str, str], ...]:
+    """The most probable place and tag of each character, as `jieba.posseg.viterbi` finds them.
 
     Args:
         run: one character or more.
@@ -72,7 +72,7 @@ def likeliest(run: str) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _emitted(letter: str) -> tuple[np.ndarray, np.ndarray]:
-    """The states that a character may have, ascending, and the log-probability that each emits it."""
+    """The possible states of a character, ascending, and its log-probability in each."""
     states = posseg.char_state_tab_P.get(letter, STATES)
     numbers = np.array(sorted(_place[state] for state in states))
     return numbers, _emissions(letter, numbers)

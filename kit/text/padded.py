@@ -1,4 +1,4 @@
-"""Parallel sequences of rows as padded tensors, flat or by sentences."""
+"""Parallel sequences as padded tensors, flat or by sentences."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +11,14 @@ from kit.text.sequences import Sequences
 
 @dataclass(frozen=True)
 class FlatInputs:
-    """Units in a row, as (n, length) ids and mask.
+    """Rows as (n, length) ids and mask.
 
     Attributes:
-        sequences: of all rows known.
+        sequences: of all rows.
         tables: sequence → (units,) the network's id of each id in `sequences`.
         limit: units a row at most.
-        both_ends: of a longer row keep half from each end; else its beginning.
-        backwards: each row is read from its end.
+        both_ends: a longer row keeps half from each end; else its beginning.
+        backwards: each row is reversed.
     """
 
     sequences: Sequences
@@ -56,14 +56,14 @@ class FlatInputs:
 
 @dataclass(frozen=True)
 class SentenceInputs:
-    """Units by sentences, as (n, sentences, words) ids and mask.
+    """Rows as (n, sentences, words) ids and mask.
 
     Attributes:
-        sequences: of all rows known.
+        sequences: of all rows.
         tables: sequence → (units,) the network's id of each id in `sequences`.
         sentences: a row at most.
-        words: a sentence at most; a longer one goes on as another.
-        both_ends: of a longer row keep half of the sentences from each end; else its beginning.
+        words: a sentence at most; a longer sentence becomes several.
+        both_ends: a longer row keeps half of its sentences from each end; else its beginning.
     """
 
     sequences: Sequences
@@ -74,7 +74,7 @@ class SentenceInputs:
 
     @cached_property
     def _cut(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where each piece begins (pieces + 1,), and the first piece of each row (n + 1,)."""
+        """Start of each piece (pieces + 1,), and the first piece of each row (n + 1,)."""
         start, sentence = self.sequences.start, np.asarray(self.sequences.sentence)
         begins = np.ones(len(sentence), dtype=bool)
         begins[1:] = sentence[1:] != sentence[:-1]
@@ -86,7 +86,7 @@ class SentenceInputs:
 
     @cached_property
     def length(self) -> np.ndarray:
-        """(n,) what each row costs: its sentences by the longest of them."""
+        """(n,) padded size of each row: its sentences times the longest one."""
         begin, first = self._cut
         longest = np.maximum.reduceat(np.diff(begin), first[:-1])
         return np.minimum(np.diff(first), self.sentences) * longest
@@ -104,7 +104,7 @@ class SentenceInputs:
         return _filled(self.sequences, self.tables, mask, (begin[piece][..., None] + column)[mask])
 
     def _pieces(self, rows: np.ndarray, number: np.ndarray) -> np.ndarray:
-        """(len(rows), len(number)) which piece stands at each place of the rows."""
+        """(len(rows), len(number)) the piece at each place of the rows."""
         _, first = self._cut
         begin, end = first[rows][:, None], first[rows + 1][:, None]
         if not self.both_ends:

@@ -1,4 +1,4 @@
-"""How a text becomes words with part-of-speech tags."""
+"""Segmenters: sentences as words with part-of-speech tags."""
 
 import contextlib
 import importlib.metadata
@@ -13,43 +13,48 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from kit.files import checksum, checksums
-from kit.spec import KitError, Spec, digest
+from kit.core.errors import KitError
+from kit.core.files import checksum, checksums
+from kit.core.spec import Spec, digest
+from kit.text.scripts import UNIT, UNSPACED, letters
 
 Tagged = list[tuple[str, str]]  # words of a sentence, each with its tag
 
 
 class Segmenter(Spec):
-    """How sentences become words with tags.
+    """Splits sentences into words with tags.
 
-    `processes` says whether it is worth running in several processes: one that has threads of its own is not.
+    `processes`: whether several processes make it faster; not if it uses several threads itself.
     """
 
     processes: ClassVar[bool] = True
 
     @abstractmethod
     def cut(self, sentences: list[str]) -> list[Tagged]:
-        """The (word, tag) pairs of each sentence in order; white space is no word, so a sentence may have none.
+        """The (word, tag) pairs of each sentence in order; white space is no word, so the list may be empty.
 
         Raises:
-            KitError: a package or a file that it needs is missing.
+            KitError: a package or a file is missing.
         """
 
     def key(self) -> str:
-        """Changes with everything that words and tags depend on, the contents of files that it reads included."""
+        """Changes with everything that the result depends on, also with the contents of files."""
         return digest(self.identity())
 
 
 class Words(Segmenter):
-    """Runs of letters, numbers and single signs, for languages that put blanks between words.
+    """Runs of letters, numbers and single signs, for languages with spaces between words.
 
-    A tag is the shape of the word: word, Capital, CAPITALS, number or sign. Chinese characters are words each.
+    A tag is the shape of the word: word, Capital, CAPITALS, number or sign. Each unit of a script without spaces
+    (`kit.text.scripts`), such as a Chinese character, is a word.
     """
 
-    lowercase: bool = Field(True, description="words in small letters; the tags still tell of capitals")
+    version = 2
+
+    lowercase: bool = Field(True, description="words in lower case; the tags still show capitals")
 
     def cut(self, sentences: list[str]) -> list[Tagged]:
-        return [[self._tagged(match) for match in _WORD.finditer(sentence)] for sentence in sentences]
+        return [[self._tagged(match) for match in _word().finditer(sentence)] for sentence in sentences]
 
     def _tagged(self, match: re.Match[str]) -> tuple[str, str]:
         word, kind = match[0], match.lastgroup or "word"
@@ -58,18 +63,17 @@ class Words(Segmenter):
         return word.lower() if self.lowercase else word, kind
 
 
-_WORD = re.compile(
-    r"""(?P<number> \d+ (?: [.,:] \d+ )* )
-    | (?P<word> [\u3400-\u9fff] | [^\W_\u3400-\u9fff]+ (?: ['’-] [^\W_\u3400-\u9fff]+ )* )
-    | (?P<sign> \S )""",
-    re.VERBOSE,
-)
+@cache
+def _word() -> re.Pattern[str]:
+    part = rf"[^\W_{UNSPACED}] [{letters()}]*"
+    word = rf"{UNIT} | {part} (?: ['’-] {part} )*"
+    return re.compile(rf"(?P<number> \d+ (?: [.,:] \d+ )* ) | (?P<word> {word} ) | (?P<sign> \S )", re.VERBOSE)
 
 
 class Jieba(Segmenter):
-    """Chinese words and tags of jieba.posseg: the likeliest path through a dictionary, an HMM for what is not in it."""
+    """Chinese words and tags of jieba.posseg: the most probable path through a dictionary, an HMM for unknown words."""
 
-    dictionary: str = Field("", description="file of further words, one `word frequency tag` a line")
+    dictionary: str = Field("", description="file with more words, one `word frequency tag` a line")
     hmm: bool = Field(True, description="find words that are in no dictionary")
 
     def cut(self, sentences: list[str]) -> list[Tagged]:
@@ -78,9 +82,9 @@ class Jieba(Segmenter):
         return [[pair for pair in sentence if not pair[0].isspace()] for sentence in pairs]
 
     def key(self) -> str:
-        return digest([self.dump() | {"dictionary": self._words()}, _version("jieba", "text")])
+        return digest([self.to_dict() | {"dictionary": self._words()}, installed_version("jieba", "text")])
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(dictionary=self.dictionary)
 
     def _words(self) -> str:
@@ -102,16 +106,16 @@ def _jieba(dictionary: str, contents: str) -> Any:
 
 
 def jieba_words() -> Any:
-    """A Tokenizer of jieba with the dictionary that comes with it, and nothing that was added to the shared one.
+    """A jieba Tokenizer with the dictionary of the package, without words that were added to jieba's shared tokenizer.
 
-    It reads the dictionary afresh: jieba's own cache is one file in the temporary folder for all users and processes.
+    It reads the dictionary itself: jieba's cache is one file for all users and processes.
 
     Raises:
         KitError: jieba is missing.
     """
-    _version("jieba", "text")
+    installed_version("jieba", "text")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its old-fashioned escapes and pkg_resources
+        warnings.simplefilter("ignore")  # invalid escapes and pkg_resources in jieba
         import jieba
         import jieba.posseg
     jieba.setLogLevel("WARNING")
@@ -125,13 +129,13 @@ class Ltp(Segmenter):
     """Chinese words and tags of an LTP 4 model (Che et al., N-LTP, 2021), neural or legacy."""
 
     processes = False
-    immaterial = ("batch",)
+    not_in_identity = ("batch",)
     folder: str = Field(min_length=1, description="folder with the model's config.json and weights")
     batch: int = Field(64, ge=1, description="sentences at once")
-    longest: int = Field(500, ge=1, le=510, description="characters of a sentence; a longer one goes in pieces")
+    longest: int = Field(500, ge=1, le=510, description="characters of a sentence; a longer one is split")
 
     def cut(self, sentences: list[str]) -> list[Tagged]:
-        model = _ltp(self.folder)
+        model = load_ltp(self.folder)
         pieces = list(self._pieces(sentences))
         cut: list[Tagged] = [[] for _ in sentences]
         for first in range(0, len(pieces), self.batch):
@@ -146,24 +150,29 @@ class Ltp(Segmenter):
             for at in range(0, len(sentence), self.longest):
                 yield i, sentence[at : at + self.longest]
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(folder=self.folder)
 
     def key(self) -> str:
         config = _file(str(Path(self.folder, "config.json")), "Ltp.folder")
         files = {path.name: checksum(path) for path in sorted(config.parent.iterdir()) if path.is_file()}
-        return digest([self.dump() | {"folder": files, "batch": 0}, _version("ltp", "ltp")])
+        return digest([self.to_dict() | {"folder": files, "batch": 0}, installed_version("ltp", "ltp")])
 
 
 @cache
-def _ltp(folder: str) -> Any:
-    _version("ltp", "ltp")
+def load_ltp(folder: str) -> Any:
+    """The LTP model in a folder, on the GPU where there is one, read once.
+
+    Raises:
+        KitError: the package ltp is missing, or the folder holds no model.
+    """
+    installed_version("ltp", "ltp")
     _file(str(Path(folder, "config.json")), "Ltp.folder")
     from ltp import LTP
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it says that it loads
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints while it loads
         model = LTP(str(Path(folder).expanduser()))
-    if hasattr(model, "to"):  # a legacy model runs on the CPU alone
+    if hasattr(model, "to"):  # a legacy model runs on the CPU only
         import torch
 
         model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -177,7 +186,12 @@ def _file(path: str, setting: str) -> Path:
     return found
 
 
-def _version(package: str, extra: str) -> str:
+def installed_version(package: str, extra: str) -> str:
+    """The version of an installed package.
+
+    Raises:
+        KitError: it is missing; the sentence names the extra of kit that installs it.
+    """
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Parallel sequences of units and their tags, made once of every row's text."""
+"""Parallel sequences of units (words or characters) and tags, made once from every row's text."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from kit.data import Arrays, Source, join_text
-from kit.source import Named
-from kit.spec import digest
+from kit.core.spec import digest
+from kit.core.threads import threads
+from kit.rows import join_text
+from kit.source import Arrays, Named, Source
 from kit.text.chinese import normalise, sentences
 from kit.text.grams import pack, unpack
 from kit.text.segment import Segmenter
-from kit.threads import threads
 
 VERSION = 1  # raise it when normalise, sentences or the code here changes its results
 UNKNOWN, FIRST = 1, 2  # ids, after 0 for padding; FIRST is that of the most frequent unit
@@ -25,7 +25,7 @@ CHUNK = 2**20  # words handled together: bounds memory
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequences that run beside each other, of many rows, in flat arrays.
+    """Parallel sequences of many rows, in flat arrays.
 
     Id 0 is padding, 1 unknown, 2 + rank any other unit, so a vocabulary of the n most frequent units is `id < 2 + n`.
 
@@ -34,7 +34,7 @@ class Sequences:
             character's word) and "places" (in its word: B first, M between, E last, S alone).
         start: (n + 1,) where each row starts; the last entry is `total`. No row is empty.
         sentence: (total,) int32 number of the unit's sentence within its row, from 0.
-        units: name → the distinct units of all rows, most frequent first, among equals by the unit itself.
+        units: name → the distinct units of all rows, most frequent first, then in sorted order.
     """
 
     ids: dict[str, np.ndarray]
@@ -50,13 +50,13 @@ def sequences(
     level: Literal["words", "characters"] = "words",
     simplify: bool = False,
 ) -> Sequences:
-    """Normalised, cut into sentences and words, and numbered: every row of `source`, once.
+    """Every row of `source`, normalised, split into sentences and words, and numbered; computed once.
 
-    Both levels come from one segmentation, which runs in `kit.threads.threads()` processes; killed, it goes on with
-    the blocks of rows that it had not finished.
+    Both levels use one segmentation, which runs in `threads()` processes. After a kill it continues with the blocks of
+    rows that were not finished.
 
     Args:
-        columns: text columns, joined as `kit.data.join_text` does; a row without text is one unknown unit.
+        columns: text columns, joined as `kit.rows.join_text` does; a row without text is one unknown unit.
         simplify: see `normalise`.
     """
     name = f"words-{digest([VERSION, list(columns), segmenter.key(), simplify])[:16]}"
@@ -71,7 +71,7 @@ def sequences(
 
 
 def _segment(frame: pd.DataFrame, columns: tuple[str, ...], segmenter: Segmenter, simplify: bool) -> Arrays:
-    """A block: numbers in tables of its own, -1 for the unit of an empty row."""
+    """A block of rows: ids in the block's own tables, -1 for the unit of an empty row."""
     rows = [sentences(normalise(text, simplify)) for text in join_text(frame, columns)]
     cut = iter(segmenter.cut([sentence for row in rows for sentence in row]))
     words: dict[str, int] = {}
@@ -104,7 +104,7 @@ def _table(**units: list[str]) -> Arrays:
 
 
 def _numbered(blocks: Iterable[Arrays]) -> Named:
-    """Ids for all rows together."""
+    """Ids over all rows."""
     for name in ("words", "tags"):
         counts: Counter[str] = Counter()
         for block in blocks:
@@ -129,7 +129,7 @@ def _by_frequency(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _lookup(units: list[str], ids: dict[str, int]) -> np.ndarray:
-    """(units + 1,) the id of each; the last, at -1, is unknown."""
+    """(units + 1,) the id of each unit; the last, at -1, is the unknown unit."""
     return np.array([*(ids.get(unit, UNKNOWN) for unit in units), UNKNOWN], np.int32)
 
 
@@ -140,7 +140,7 @@ def _renumbered(units: list[str], counts: np.ndarray) -> tuple[np.ndarray, list[
 
 
 def _characters(arrays: Arrays) -> Arrays:
-    """What `_numbered` made, at the level of characters."""
+    """The result of `_numbered`, at the level of characters."""
     words, tags, start = arrays["words"], arrays["tags"], arrays["start"]
     tag_units = unpack(arrays["tags_letters"], arrays["tags_lengths"])
     # tables of words by rank and of their characters; the last, at -1, is the unknown word with its one character

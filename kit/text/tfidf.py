@@ -1,4 +1,4 @@
-"""Tf-idf over folds that counts once: n-grams of all rows are counted ahead, a fold only picks vocabulary and idf."""
+"""Tf-idf over folds: all n-grams are counted once, and each fold picks its vocabulary and idf from the counts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,20 +9,22 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from kit.data import Rows, Source
-from kit.files import read_json, replacing, write_json
-from kit.spec import KitError, Spec, digest, validator
-from kit.text.counts import Arrays, Trie, count
+from kit.core.errors import KitError
+from kit.core.files import read_json, replacing, write_json
+from kit.core.spec import digest, validator
+from kit.rows import Rows
+from kit.source import Arrays, Source
+from kit.text.counts import Trie, count
 from kit.text.grams import Grams, pack, unpack
 
 ENTRIES = 8_000_000  # matrix entries handled together: bounds memory
 
 
 class Tfidf(Grams):
-    """Term frequency times inverse document frequency (Spärck Jones, 1972); knobs mean what they mean in scikit-learn.
+    """Term frequency times inverse document frequency (Spärck Jones, 1972); settings as in scikit-learn.
 
-    Fitted on some rows it equals `TfidfVectorizer` fitted on their texts, up to the order of columns. Where
-    `max_features` cuts between terms of the same total count, the first in alphabetical order stay.
+    Fitted on some rows it equals `TfidfVectorizer` fitted on their texts, except for the order of columns. If
+    `max_features` must choose between terms of equal count, the first in alphabetical order stay.
     """
 
     min_df: int | float = Field(1, ge=0, description="texts that must hold a term: a number, or a share of the texts")
@@ -44,11 +46,11 @@ class Tfidf(Grams):
     def counts(self, rows: Rows) -> Arrays:
         """Counts of all rows of the source (see `kit.text.counts.count`), made once.
 
-        A term that fewer than `min_df` of all rows hold is in no fold's vocabulary, so it is left out here.
+        A term in fewer than `min_df` of all rows is in no fold's vocabulary, so it is left out here.
         """
         floor = self.min_df if isinstance(self.min_df, int) else 1
         grams = Grams(**{name: getattr(self, name) for name in Grams.model_fields})
-        name = f"counts-{digest([grams.dump(), floor, rows.task.text])[:16]}"
+        name = f"counts-{digest([grams.identity(), floor, rows.task.text])[:16]}"
         every = replace(rows, at=np.arange(len(rows.source.frame)), y=None)
         return rows.source.once(name, lambda _: count(grams, every.texts(), floor))
 
@@ -104,8 +106,8 @@ class Vectorizer:
     def transform(self, rows: Rows) -> csr_array:
         """The float32 matrix (rows, features).
 
-        Rows of the source it was fitted on are picked from the counts there; other rows are counted by the
-        vocabulary. Either way gives the same bits.
+        Rows of the source that it was fitted on are read from the counts; other rows are counted with the
+        vocabulary. Both ways give the same bits.
         """
         size = len(self.terms)
         if rows.source is self._source:
@@ -113,7 +115,7 @@ class Vectorizer:
             column = np.full(len(arrays["lengths"]), -1, np.int32)
             column[self._kept] = np.arange(size, dtype=np.int32)
             most = int(np.diff(arrays["indptr"])[rows.at].sum())
-            # allocated to the most there can be: pages that are never written take no memory
+            # allocated for the largest possible size: pages that are never written take no memory
             indices, data = np.empty(most, np.int32), np.empty(most, np.float32)
             lengths, end = [np.zeros(1, np.int64)], 0
             for entries, columns, counts in _entries(arrays, rows.at):
@@ -157,15 +159,14 @@ class Vectorizer:
     def save(self, folder: Path, name: str) -> None:
         """Writes `name`.json (settings) and `name`.npz (vocabulary, idf) into a folder."""
         letters, lengths = pack(self.terms)
-        write_json(folder / f"{name}.json", self.spec.dump())
+        write_json(folder / f"{name}.json", self.spec.to_dict())
         with replacing(folder / f"{name}.npz") as path, open(path, "wb") as file:
             np.savez(file, letters=letters, lengths=lengths, idf=self.idf)
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Self:
         """What `save` wrote."""
-        spec = Spec.revive(read_json(folder / f"{name}.json"))
-        assert isinstance(spec, Tfidf)
+        spec = Tfidf.from_dict(read_json(folder / f"{name}.json"))
         with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
             return cls(spec, unpack(arrays["letters"], arrays["lengths"]), arrays["idf"])
 

@@ -1,4 +1,4 @@
-"""Tokens of all rows, made once per tokenizer and length."""
+"""Tokens of all rows, computed once for each tokenizer and length."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Tokens:
     Attributes:
         flat: (total,) ids of all rows, one after another.
         start: (n + 1,) where each row starts; the last entry is `total`.
-        pad: id that fills short rows up.
+        pad: id of padding.
     """
 
     flat: np.ndarray
@@ -31,7 +31,7 @@ class Tokens:
         return np.diff(self.start)
 
     def padded(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        """The rows' ids and mask (len(rows), longest of them)."""
+        """Ids and mask of these rows, (len(rows), longest row)."""
         begin, length = self.start[rows], self.start[rows + 1] - self.start[rows]
         column = np.arange(length.max())
         mask = column < length[:, None]
@@ -46,12 +46,12 @@ class Tokens:
 
 @dataclass(frozen=True)
 class TokenPieces:
-    """Rows in several pieces, each with tokens of its own.
+    """Rows in several pieces, each with its own tokens.
 
     Attributes:
         tokens: of every piece.
-        first: (n + 1,) the first piece of each row; the last entry is their count.
-        limit: pieces a row at most, those in the middle left out.
+        first: (n + 1,) the first piece of each row; the last entry is the number of pieces.
+        limit: largest number of pieces of a row; those in the middle are left out.
     """
 
     tokens: Tokens
@@ -60,7 +60,7 @@ class TokenPieces:
 
     @cached_property
     def length(self) -> np.ndarray:
-        """(n,) what each row costs: its pieces by the longest of them."""
+        """(n,) padded size of each row: its pieces times the longest one."""
         longest = np.maximum.reduceat(self.tokens.length, self.first[:-1])
         return np.minimum(np.diff(self.first), self.limit) * longest
 
@@ -71,7 +71,7 @@ class TokenPieces:
         return found if len(found) <= self.limit else np.concatenate([found[:head], found[head - self.limit :]])
 
     def padded(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        """The rows' ids and mask (len(rows), most pieces, longest piece)."""
+        """Ids and mask of these rows, (len(rows), largest number of pieces, longest piece)."""
         pieces = [self.pieces(row) for row in rows]
         flat = self.tokens.padded(np.concatenate(pieces))
         shape = (len(rows), max(map(len, pieces)), flat["input_ids"].shape[1])
@@ -95,7 +95,7 @@ def tokenize(
     A text without any token (empty, where a tokenizer adds no special ones) becomes one padding token.
 
     Args:
-        cut: what becomes of a longer text: `head`, its beginning is kept; `head_tail`, half of `length` from each end
+        cut: how a longer text is truncated: `head`, its beginning is kept; `head_tail`, half of `length` from each end
             (Sun et al. 2019); `windows`, all of it in pieces; `sentences`, each sentence is a piece, cut at `length`.
         overlap: tokens that a window shares with the one before.
 

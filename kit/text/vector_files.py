@@ -1,6 +1,6 @@
 """Files of word vectors, read for some units only: word2vec's text and binary, GloVe's, fastText's own, numpy's .npz.
 
-A file of two million vectors is 2 to 7 GB. All formats are read as streams, of which only the wanted vectors are kept.
+A file of two million vectors is 2 to 7 GB. All formats are read as streams; only the requested vectors are kept.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from kit.files import replacing
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.core.files import replacing
 
 ENDINGS = re.compile(r"\.((txt|vec|bin)(\.gz)?|npz|zip)$", re.IGNORECASE)
-DAMAGE = (EOFError, OSError, zipfile.BadZipFile, zlib.error)  # what a file that was cut short leads to
+DAMAGE = (EOFError, OSError, zipfile.BadZipFile, zlib.error)  # errors of a truncated file
 ROWS = 1024  # rows of an .npz looked through together
 FASTTEXT = 793712314  # first four bytes of fastText's own files
 
@@ -28,17 +28,17 @@ Found = dict[str, np.ndarray]
 
 
 def read_vectors(path: Path, wanted: Collection[str]) -> Found:
-    """Vectors (width,) fp32 of those wanted units that the file has; where it has a unit twice, the first counts.
+    """Vectors (width,) fp32 of the requested units that the file has; of a unit that occurs twice the first counts.
 
     Args:
-        path: its ending tells the format. .txt and .vec: a line a unit, with word2vec's first line (units, width) or
+        path: its ending decides the format. .txt and .vec: a line a unit, with word2vec's first line (units, width) or
             without it, as GloVe's files are. .bin: word2vec's binary format or a model of fastText, in which every
             unit with subwords has a vector. .npz: unicode array `words` (n,) and `vectors` (n, width).
             All but the last may end in .gz, or lie as the only file in a .zip.
         wanted: units, as the file writes them.
 
     Raises:
-        KitError: no such file, not of its format, or cut short; the sentence names the line or the unit.
+        KitError: no such file, a wrong format, or a truncated file; the sentence names the line or the unit.
     """
     try:
         if path.suffix.lower() == ".npz":
@@ -132,7 +132,9 @@ def _word2vec(path: Path, stream: io.BufferedReader, wanted: set[str]) -> Found:
     units, width = map(int, header.groups())
     found: Found = {}
     for number in range(1, units + 1):
-        unit = _until(stream, b" ").lstrip(b"\n").decode(errors="replace")  # some writers end a vector with a newline
+        unit = (
+            _until(stream, b" ").lstrip(b"\n").decode(errors="replace")
+        )  # some programs write a newline after each vector
         numbers = stream.read(4 * width)
         if len(numbers) < 4 * width:
             raise KitError(f"{path}: its first line announces {units:,} vectors, it has {number - 1:,}")

@@ -1,4 +1,4 @@
-"""Word vectors: a first embedding of every unit, learnt from a competition's own text or read from a file."""
+"""Word vectors: the initial embedding of each unit, learnt from the competition's text or read from a file."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from kit.files import checksums
-from kit.spec import KitError, Spec, validator
+from kit.core.errors import KitError
+from kit.core.files import checksums
+from kit.core.spec import Spec, validator
 from kit.text.vector_files import ENDINGS, gensim_models, read_vectors
 
 Texts = Callable[[], Iterable[list[str]]]
-LONGEST = 10_000  # gensim silently drops what a text has beyond this many units
+LONGEST = 10_000  # gensim silently drops the units of a text beyond this number
 
 
 class Coverage(NamedTuple):
-    """How much has a vector: number of units, share of them, share of the running text."""
+    """Coverage: number of units, share of units with a vector, share of the text with a vector."""
 
     size: int
     units: float
@@ -47,22 +48,22 @@ class VectorTable:
 
 
 class Vectors(Spec):
-    """Where the vectors of a vocabulary come from. A new source gives `find`."""
+    """The source of a vocabulary's vectors. A subclass gives `find`."""
 
-    seed: int = Field(0, ge=0, lt=2**32, description="seed of what is random")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of everything random")
 
     def table(self, units: Sequence[str], texts: Texts) -> VectorTable:
         """The units' vectors.
 
-        A unit without one gets a random one, normal with the known ones' standard deviation (Kim, 2014). Unlike zeros
-        it tells such units apart, in a frozen table too, and is of a size that the layers above are used to.
+        A unit without one gets a random one, normal with the known ones' standard deviation (Kim, 2014). Unlike
+        zeros, random vectors keep such units distinct, also in a frozen table, and have the usual size.
 
         Args:
             units: the vocabulary; none twice. A unit that stands for padding gets a vector like the others.
             texts: gives all texts as lists of units, anew at every call.
 
         Raises:
-            KitError: not one unit has a vector.
+            KitError: no unit has a vector.
         """
         found = self.find(units, texts)
         if not found:
@@ -80,20 +81,18 @@ class Vectors(Spec):
 
 
 class Word2Vec(Vectors):
-    """Vectors that tell a unit's neighbours (Mikolov et al., 2013), learnt from the texts; no labels are read.
+    """Vectors that predict a unit's neighbours (Mikolov et al. 2013), learnt from the texts; no labels are read.
 
-    One thread, one seed: the same numbers in every run.
+    With one thread and one seed every run gives the same numbers.
     """
 
     width: int = Field(100, ge=1, description="numbers in a vector")
     window: int = Field(5, ge=1, description="units to either side that are neighbours, at most")
-    negative: int = Field(5, ge=1, description="random units that each neighbour is told from")
+    negative: int = Field(5, ge=1, description="negative samples for each neighbour")
     epochs: int = Field(5, ge=1, description="passes over the texts")
     min_count: int = Field(3, ge=1, description="a unit that occurs more rarely gets no vector")
-    subsample: float = Field(
-        1e-3, ge=0, description="share of the text above which a unit is skipped at times; 0 never"
-    )
-    skip_gram: bool = Field(True, description="foretell neighbours from the unit, else the unit from their mean (CBOW)")
+    subsample: float = Field(1e-3, ge=0, description="frequency above which a unit is randomly skipped; 0: never")
+    skip_gram: bool = Field(True, description="predict neighbours from the unit; else the unit from their mean (CBOW)")
     threads: int = Field(1, ge=1, description="more are faster, but then every run gives other numbers")
 
     def find(self, units: Sequence[str], texts: Texts) -> dict[str, np.ndarray]:
@@ -129,7 +128,7 @@ class Word2Vec(Vectors):
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Texts that can be gone through again and again, the long ones in pieces."""
+    """Texts that can be iterated several times, long ones in pieces."""
 
     texts: Texts
 
@@ -176,11 +175,11 @@ class FastText(Word2Vec):
 
 
 class VectorFile(Vectors):
-    """Vectors of a file; `kit.text.vector_files.read_vectors` says which formats. The texts are not looked at."""
+    """Vectors of a file, see `kit.text.vector_files.read_vectors` for the formats. The texts are not read."""
 
     path: str = Field(description="a .txt, .vec or .bin (these also as .gz or .zip) or .npz")
-    lower: bool = Field(True, description="a unit that the file lacks is looked for in lower case")
-    characters: bool = Field(False, description="a Chinese word that the file lacks gets its characters' mean")
+    lower: bool = Field(True, description="look for a missing unit in lower case")
+    characters: bool = Field(False, description="a missing Chinese word gets the mean of its characters")
 
     @validator(mode="after")
     def _known_ending(self) -> "VectorFile":
@@ -188,7 +187,7 @@ class VectorFile(Vectors):
             raise ValueError(f"'{self.path}' should end in .txt, .vec, .bin, .npz, .gz or .zip")
         return self
 
-    def reads(self) -> dict[str, str]:
+    def file_checksums(self) -> dict[str, str]:
         return checksums(path=self.path)
 
     def find(self, units: Sequence[str], texts: Texts) -> dict[str, np.ndarray]:

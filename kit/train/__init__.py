@@ -1,11 +1,12 @@
-"""The training engine: loop, stages, and every technique that a stage can be told to use; knows tensors, not tasks.
+"""Training: the loop, its stages, and the techniques that a stage can use. It works on tensors, not on tasks.
 
-What settings name imports no torch, so that recipes that name them stay light.
+The classes of settings (optimizers, schedules, perturbations, …) do not import torch, so a recipe that names them
+starts fast.
 """
 
 from typing import TYPE_CHECKING
 
-from kit.lazy import lazy
+from kit.core.lazy import lazy
 from kit.train.average import EMA, SWA, Average, Snapshots, greedy_soup
 from kit.train.mix import CutMix, EmbeddingMixup, Mix, Mixup
 from kit.train.optimizers import SGD, Adam, AdamW, Lamb, Lars, Lookahead, Optimizer, RAdam
@@ -27,35 +28,30 @@ from kit.train.schedule import (
     Constant,
     Cosine,
     CosineRestarts,
-    Linear,
+    LinearDecay,
     OneCycle,
     Plateau,
     Schedule,
     SlantedTriangular,
     curve,
 )  # fmt: skip
-from kit.train.stage import Stage
+from kit.train.stage import LoopStage, Stage
 
 if TYPE_CHECKING:
     from kit.train.batches import ArrayBatches
     from kit.train.loop import train
     from kit.train.objective import Objective, Step, Supervised
-    from kit.train.objectives import Each, NegativeCorrelation, Penalised, RDrop
+    from kit.train.objectives import MeanOfOutputs, NegativeCorrelation, RDrop, WithPenalty
     from kit.train.optim import parameter_groups
-    from kit.train.perturb.point import Point
+    from kit.train.perturb.hook_point import HookPoint
 
 __all__ = [
     "AWP", "EMA", "FGM", "FGSM", "PGD", "SGD", "SWA", "VAT", "Adam", "AdamW", "ArrayBatches", "Average", "Constant",
-    "Cosine", "CosineRestarts", "CutMix", "Each", "EmbeddingMixup", "FreeLB", "GaussianNoise", "GradientPenalty",
-    "Lamb", "Lars", "Linear", "Lookahead", "Mix", "Mixup", "NEFTune", "NegativeCorrelation", "Noise", "Objective",
-    "OneCycle", "Optimizer", "Penalised", "Perturb", "Plateau", "Point", "RAdam", "RDrop", "Schedule",
-    "SlantedTriangular", "Snapshots", "Stage", "Step", "Supervised", "UniformNoise", "curve", "greedy_soup",
-    "parameter_groups", "train",
+    "Cosine", "CosineRestarts", "CutMix", "EmbeddingMixup", "FreeLB", "GaussianNoise", "GradientPenalty", "HookPoint",
+    "Lamb", "Lars", "LinearDecay", "Lookahead", "LoopStage", "MeanOfOutputs", "Mix", "Mixup", "NEFTune",
+    "NegativeCorrelation", "Noise", "Objective", "OneCycle", "Optimizer", "Perturb", "Plateau", "RAdam", "RDrop",
+    "Schedule", "SlantedTriangular", "Snapshots", "Stage", "Step", "Supervised", "UniformNoise", "WithPenalty",
+    "curve", "greedy_soup", "parameter_groups", "train",
 ]  # fmt: skip
 
-__getattr__ = lazy(
-    __name__,
-    {"Objective": "objective", "Step": "objective", "Supervised": "objective", "parameter_groups": "optim"}
-    | dict.fromkeys(("Each", "NegativeCorrelation", "Penalised", "RDrop"), "objectives")
-    | {"ArrayBatches": "batches", "Point": "perturb.point", "train": "loop"},
-)
+__getattr__ = lazy(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Averages of the weights that a run passes through, and snapshots of them."""
+"""Averages of the weights over the steps of a training (EMA, SWA), snapshots, and greedy soups."""
 
 import contextlib
 import copy
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from kit.lazy import later
-from kit.spec import Spec, validator
+from kit.core.lazy import later
+from kit.core.spec import Spec, validator
 from kit.train.schedule import CosineRestarts, warmup_steps
 
 if TYPE_CHECKING:
@@ -28,30 +28,30 @@ Weights = dict[str, "Tensor"]
 
 
 class Averaging(ABC):
-    """An average under way; its state can be saved in a weights-only file."""
+    """An average that is being computed during a training. Its state can be saved in a weights-only file."""
 
     @abstractmethod
     def update(self, model: "nn.Module", step: int, total: int) -> None:
-        """Takes note of the weights after optimizer step `step` (from 0) of `total`."""
+        """Adds the model's weights, after optimizer step `step` (from 0) of `total`."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` needs to go on from here; the tensors are not copies."""
+        """The state, for `load_state_dict`. The tensors are not copied."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state_dict` gave."""
+        """Restores a state that `state_dict` gave."""
 
     @abstractmethod
     def put(self, model: "nn.Module") -> None:
-        """Puts the averaged weights into the model, where there are any yet."""
+        """Copies the averaged weights into the model; does nothing before the first update."""
 
     def finish(self, model: "nn.Module", batches: "Iterable[objective.Batch] | None" = None) -> None:
-        """Puts the average into the model, with all that belongs to it; its mode and device stay.
+        """Copies the averaged weights into the model and, if needed, recomputes batch-norm statistics.
 
         Args:
-            model: the one that was watched.
-            batches: train batches, to recompute batch-norm statistics on.
+            model: the model whose weights were averaged. Its mode (train or eval) and device stay the same.
+            batches: train batches, to recompute batch-norm statistics.
         """
         self.put(model)
 
@@ -61,17 +61,23 @@ class Average(Spec):
 
     @abstractmethod
     def start(self, model: "nn.Module", warmup: float = 0.0) -> Averaging:
-        """An average that watches `model`, on its device; `warmup` is the share of steps before the schedule."""
+        """Starts an average of the weights of `model`, on its device.
+
+        Args:
+            model: the model to be trained.
+            warmup: share of the steps that are warmup, before the schedule begins.
+        """
 
 
 class EMA(Average):
-    """Exponential moving average (Polyak & Juditsky 1992), with a decay that grows to its value while points are few.
+    """Exponential moving average of the weights (Polyak & Juditsky 1992).
 
-    Batch-norm statistics are averaged like the weights that they belong to; other buffers are the model's last.
+    The decay of update number n is min(decay, (1 + n) / (10 + n)), so the first updates count more. Batch-norm
+    statistics are averaged like weights; other buffers are taken from the model's last step.
     """
 
-    decay: float = Field(0.999, ge=0, lt=1, description="share of the average kept at a step")
-    since: float = Field(0.0, ge=0, lt=1, description="share of all steps after which it begins")
+    decay: float = Field(0.999, ge=0, lt=1, description="share of the old average that is kept in each step")
+    since: float = Field(0.0, ge=0, lt=1, description="share of all steps before the average begins")
 
     def start(self, model: "nn.Module", warmup: float = 0.0) -> Averaging:
         def due(step: int, total: int) -> bool:
@@ -84,13 +90,14 @@ class EMA(Average):
 
 
 class SWA(Average):
-    """Equal average of the last part of a run (Izmailov et al. 2018), its batch-norm statistics computed afresh.
+    """Stochastic weight averaging (Izmailov et al. 2018): the plain mean of the weights over the last part of a stage.
 
-    Points are counted back from the last step, so that the final weights are always one.
+    The weights of every `every`-th step are averaged, counted back from the last step, so the final weights are always
+    among them. Batch-norm statistics are recomputed at the end.
     """
 
-    since: float = Field(0.75, ge=0, lt=1, description="share of all steps after which it begins")
-    every: int = Field(1, ge=1, description="steps from one point to the next")
+    since: float = Field(0.75, ge=0, lt=1, description="share of all steps before the average begins")
+    every: int = Field(1, ge=1, description="steps between two sets of weights that are averaged")
 
     def start(self, model: "nn.Module", warmup: float = 0.0) -> Averaging:
         def due(step: int, total: int) -> bool:
@@ -100,7 +107,7 @@ class SWA(Average):
 
 
 class _Running(Averaging):
-    """Merges the model's weights into a mean at the steps that are due."""
+    """Merges the model's weights into a mean, in those steps for which `due(step, total)` is true."""
 
     def __init__(
         self,
@@ -149,7 +156,10 @@ class _Running(Averaging):
 def averaged(
     model: "nn.Module", average: Averaging | None, batches: "Iterable[objective.Batch] | None" = None
 ) -> Iterator[None]:
-    """Context in which the model is as `finish` would leave it: what is judged is what is kept."""
+    """Context in which the model has its averaged weights, as after `finish`: they are what gets scored.
+
+    Afterwards the model has its own weights again.
+    """
     if average is None:
         yield
         return
@@ -162,19 +172,21 @@ def averaged(
 
 
 def renew_batch_norm(model: "nn.Module", batches: "Iterable[objective.Batch] | None") -> None:
-    """Batch-norm statistics over one pass of `batches`; all else works as at prediction, without dropout.
+    """Recomputes batch-norm statistics in one pass over `batches`; all other modules are in eval mode meanwhile.
 
-    Frozen batch norm keeps the statistics that it had in training; a model without batch norm is left as it is.
+    Frozen batch-norm layers keep their statistics. A model without batch norm is not changed.
 
     Raises:
-        ValueError: there is batch norm that learns and there are no batches.
+        ValueError: the model has batch norm that is not frozen, and there are no batches.
     """
     modes = {module: module.training for module in model.modules()}
     norms = {m: m.momentum for m in modes if isinstance(m, batchnorm._BatchNorm) and _learns(m)}
     if not norms:
         return
     if batches is None:
-        raise ValueError("the model has batch norm, whose statistics need batches to be computed afresh")
+        raise ValueError(
+            "the model has batch norm, whose statistics must be computed again after averaging: give batches"
+        )
     device = next(model.parameters()).device
     model.eval()
     for norm in norms:
@@ -196,10 +208,13 @@ def _learns(module: "nn.Module") -> bool:
 
 
 class Snapshots(Average):
-    """The weights at the end of each cycle of `CosineRestarts`, whose predictions are averaged (Huang et al. 2017)."""
+    """Snapshot ensemble (Huang et al. 2017): keeps the weights at the end of each cycle of `CosineRestarts`.
+
+    The predictions of the snapshots are averaged, not their weights.
+    """
 
     cycles: int = Field(5, ge=1, description="cycles of the schedule")
-    keep: int | None = Field(None, ge=1, description="last snapshots that are kept; none: all")
+    keep: int | None = Field(None, ge=1, description="number of last snapshots to keep; none: all")
 
     @validator(mode="after")
     def _check_keep(self) -> Self:
@@ -212,7 +227,7 @@ class Snapshots(Average):
 
 
 class Kept(Averaging):
-    """Snapshots under way; `states` are those kept so far, on the CPU, the oldest first."""
+    """Snapshots during a training. `states`: the weights kept so far, on the CPU, oldest first."""
 
     def __init__(self, schedule: CosineRestarts, keep: int, warmup: float) -> None:
         self.schedule, self.keep, self.warmup = schedule, keep, warmup
@@ -231,26 +246,28 @@ class Kept(Averaging):
         self.states = copy.deepcopy(state["states"])
 
     def put(self, model: "nn.Module") -> None:
-        """Leaves the model with its last weights: snapshots are averaged as predictions, not as weights."""
+        """Does nothing: the model keeps its last weights, because predictions are averaged and not weights."""
 
 
 def greedy_soup(states: list[Weights], score: Callable[[Weights], float]) -> Weights:
-    """Plain mean of those checkpoints that do not make it worse, tried from the best one down (Wortsman et al. 2022).
+    """Greedy soup (Wortsman et al. 2022): the mean of several sets of weights of one model.
+
+    The sets are tried from the best one down; one is added if the score of the mean does not fall.
 
     Args:
-        states: weights of the same model.
-        score: of weights on judged rows, higher is better.
+        states: state dicts of the same model.
+        score: score of a state dict on validation rows, higher is better.
 
     Returns:
-        Means of floating-point tensors; others are the best checkpoint's.
+        A state dict: the mean of floating-point tensors; other tensors are those of the best single state.
     """
     scores = [score(state) for state in states]
     best, *others = sorted(range(len(states)), key=lambda i: -scores[i])
-    chosen, soup, reached = [states[best]], states[best], scores[best]
+    chosen, soup, soup_score = [states[best]], states[best], scores[best]
     for i in others:
-        tried = _mean([*chosen, states[i]])
-        if (judged := score(tried)) >= reached:
-            chosen, soup, reached = [*chosen, states[i]], tried, judged
+        candidate = _mean([*chosen, states[i]])
+        if (candidate_score := score(candidate)) >= soup_score:
+            chosen, soup, soup_score = [*chosen, states[i]], candidate, candidate_score
     return soup
 
 

@@ -1,4 +1,4 @@
-"""ArrayBatches: rows of arrays that fit into memory, in shuffled batches."""
+"""ArrayBatches: shuffled batches of arrays that fit into memory."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,23 +7,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kit.spec import KitError
+from kit.core.errors import KitError
+from kit.train.prefetch import WorkersNeeded
 
 Array = np.ndarray | Tensor
 
 
 class ArrayBatches:
-    """Batches of a table, pictures, or any other arrays of one length, in a new random order each epoch.
+    """Batches of arrays (numbers, pictures, …) with the same number of rows, in a new random order in each epoch.
 
     Args:
         inputs: name of the model's argument → (n, …); fp64 becomes fp32.
-        y: (n, k) labels, class indices (n, 1) for several classes; (n,) is taken for (n, 1).
-        size: rows a batch at most; an epoch's batches differ by a row, so that none is a small rest.
-        seed: of the order.
+        y: labels (n, k); class indices (n, 1) for a multiclass task; (n,) is read as (n, 1).
+        size: largest number of rows in a batch. The batches of an epoch differ by one row at most, so the last one is
+            not smaller than the others.
+        seed: seed of the random order.
 
     Raises:
-        KitError: there are no rows, an input has not one for each label, or `size` is below 1.
+        KitError: there are no rows, an input has more or fewer rows than there are labels, or `size` is below 1.
     """
+
+    needs: WorkersNeeded = "nothing"
 
     def __init__(self, inputs: Mapping[str, Array], y: Array, size: int = 32, seed: int = 0) -> None:
         self.inputs, labels = {name: _tensor(value) for name, value in inputs.items()}, _tensor(y).float()
@@ -36,7 +40,7 @@ class ArrayBatches:
             raise KitError(f"{len(self.y)} rows cannot be cut into batches of {size}")
 
     def plan(self, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch, as positions; the same ones each time it is asked."""
+        """The batches of an epoch, each as positions of rows. Every call gives the same batches."""
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.y))
         return np.array_split(order, -(-len(order) // self.size))
 

@@ -1,4 +1,4 @@
-"""Where tensors live and in which precision they are multiplied."""
+"""The device of a model, and the precision in which it computes."""
 
 import contextlib
 from functools import cache
@@ -8,18 +8,18 @@ from torch import nn
 
 
 def best_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model's first parameter lies."""
+    """The device of a model's first parameter."""
     return next(model.parameters()).device
 
 
 @cache
 def multiplies_bf16(kind: str) -> bool:
-    """Whether devices of this kind have instructions for bfloat16 products (elsewhere bf16 is slower than fp32)."""
+    """Whether devices of this kind ("cpu", "cuda") multiply bfloat16 in hardware; if not, bf16 is slower than fp32."""
     if kind == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
@@ -27,11 +27,11 @@ def multiplies_bf16(kind: str) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Context in which matrix products run in bf16 or fp16 if `precision` says so, weights staying fp32.
+    """Context in which matrix products are computed in `precision`. Weights stay in fp32.
 
     Args:
-        device: where the model runs.
-        precision: "bf16", "fp16", "fp32", or "auto" for bf16 where the hardware multiplies it.
+        device: device of the model.
+        precision: "bf16", "fp16", "fp32", or "auto": bf16 if the hardware multiplies it, else fp32.
     """
     if precision == "fp16":
         return torch.autocast(device.type, torch.float16)
@@ -41,7 +41,10 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 
 
 def scaler_for(device: torch.device, precision: str) -> torch.amp.GradScaler:
-    """Scales fp16 losses up so that small gradients do not vanish (Micikevicius et al. 2018); idle otherwise."""
+    """A gradient scaler: it scales fp16 losses up, so small gradients do not vanish (Micikevicius et al. 2018).
+
+    With other precisions it does nothing.
+    """
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
-    scaler.scale(torch.zeros((), device=device))  # it makes its state only now
+    scaler.scale(torch.zeros((), device=device))  # the first call creates its state
     return scaler

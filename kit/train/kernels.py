@@ -1,7 +1,7 @@
-"""Dropout and attention as they train fastest on a CPU: same mathematics, other kernels.
+"""Faster dropout and attention for training on a CPU: the same mathematics with other kernels.
 
-torch draws dropout masks on one thread with a slow generator, and its fused CPU attention is slow backwards. In MiniLM
-the two cost a third of a training step. On a CUDA device torch's own kernels are the fast ones and nothing is changed.
+On a CPU, torch draws dropout masks on one thread with a slow generator, and the backward pass of its fused attention is
+slow: together a third of a training step of MiniLM. On a GPU torch's own kernels are faster, so nothing is replaced.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ torch_dropout, torch_attention = F.dropout, F.scaled_dot_product_attention
 
 @contextlib.contextmanager
 def training_kernels(device: torch.device) -> Iterator[None]:
-    """Context of a training step on `device`, forward and backward; not to be nested.
+    """Context of a training step on `device`, forward and backward. It cannot be nested.
 
-    It exchanges the functions in torch.nn.functional, so that whichever model calls them gets ours. A TorchFunctionMode
-    would see every call of torch, at some µs each, and none of those that checkpointing makes in the backward pass.
+    It replaces the functions in torch.nn.functional, so every model uses the faster ones. A TorchFunctionMode would not
+    do: it costs some µs for each call of torch, and misses the calls of gradient checkpointing in the backward pass.
     """
     if device.type != "cpu":
         yield
@@ -37,9 +37,9 @@ def training_kernels(device: torch.device) -> Iterator[None]:
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`F.dropout` (Srivastava et al. 2014); large CPU tensors get their mask from 16 random bits an element.
+    """`F.dropout` (Srivastava et al. 2014). For large CPU tensors the mask uses 16 random bits per element.
 
-    The bits come from numpy's SFC64, seeded by torch's generator: torch's seed and state decide them alone.
+    The bits come from numpy's SFC64 generator, which torch's generator seeds, so `torch.manual_seed` decides them.
     """
     if not training or not 0 < p < 1 or inplace or input.numel() < SMALL or input.device.type != "cpu":
         return torch_dropout(input, p, training, inplace)
@@ -60,16 +60,20 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """`F.scaled_dot_product_attention` (Vaswani et al. 2017) as matrix products where gradients are wanted.
+    """`F.scaled_dot_product_attention` (Vaswani et al. 2017), as matrix products if gradients or dropout are needed.
+
+    The dropout mask depends on the shape and the generator only, not on whether gradients are needed. So two passes can
+    share a mask even if one of them runs without gradients.
 
     Args:
         query: (…, heads, n, width); key and value: (…, heads, m, width).
-        attn_mask: (…, n, m), True where attention may go, or numbers added to the scores.
+        attn_mask: (…, n, m), True where a query may attend to a key; or numbers that are added to the scores.
 
     Returns:
         (…, heads, n, width).
     """
-    if is_causal or enable_gqa or not (query.requires_grad and query.device.type == "cpu"):
+    ours = (query.requires_grad or dropout_p > 0) and query.device.type == "cpu"
+    if is_causal or enable_gqa or not ours:
         return torch_attention(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
     scores = (query * (scale or 1 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if attn_mask is not None and attn_mask.dtype == torch.bool:

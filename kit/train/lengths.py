@@ -1,4 +1,4 @@
-"""Rows of unlike length, in batches of like length under a budget."""
+"""Batches of rows of similar length, with a limit on their padded tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,54 +9,75 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kit.train.prefetch import WorkersNeeded
+
 
 class Inputs(Protocol):
-    """What a network is given of every row: known lengths, and the tensors of some rows padded to the longest."""
+    """The inputs of a network for n rows: their lengths, and padded tensors of any of them.
+
+    Inputs whose `padded` is slow, such as pictures that are decoded there, say so in an attribute `needs`, see
+    `kit.train.prefetch`. Workers then call it; for processes the inputs are pickled.
+    """
 
     @property
     def length(self) -> np.ndarray:
-        """(n,) what each row costs: its tokens."""
+        """(n,) number of tokens of each row."""
 
     def padded(self, rows: np.ndarray) -> dict[str, Tensor]:
-        """The arguments of the network by name, each (len(rows), …)."""
+        """The network's arguments by name, each (len(rows), …), padded to the longest of these rows."""
 
     def key(self, row: int) -> bytes:
-        """Equal for rows that a network cannot tell apart."""
+        """The content of a row: rows with equal keys get equal predictions."""
 
 
 class Changed(Protocol):
-    """Another version of some rows in each epoch, such as augmented texts."""
+    """Rows that look different in each epoch, such as augmented texts."""
 
     def chosen(self, epoch: int) -> np.ndarray:
-        """(n,) which rows are seen changed in an epoch; the same ones each time it is asked."""
+        """(n,) bool: which rows are changed in an epoch. Every call gives the same rows."""
 
-    def order(self, epoch: int, rows: np.ndarray) -> None:
-        """Says in which order an epoch asks for its rows, so that they can be made ahead."""
+    @property
+    def needs(self) -> WorkersNeeded:
+        """What it takes to read changed rows, see `kit.train.prefetch`."""
 
-    def padded(self, epoch: int, rows: np.ndarray) -> dict[str, Tensor]:
-        """The changed rows' tensors."""
+    @property
+    def read(self) -> Callable[[Any], dict[str, Tensor]]:
+        """Job → the network's arguments for the changed rows, each (n, …). Pickled for worker processes."""
+
+    def job(self, epoch: int, rows: np.ndarray) -> Any:
+        """What `read` has to know of these rows: picklable and small."""
 
 
 def distinct(inputs: Inputs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that differ, the first of each kind, and for every given row which of these it is like."""
+    """Rows without duplicates.
+
+    Args:
+        inputs: inputs of all rows.
+        rows: (n,) positions of rows.
+
+    Returns:
+        The first row of each group of equal rows, (m,), and for every given row the index of its group, (n,).
+    """
     places: dict[bytes, int] = {}
-    again = np.array([places.setdefault(inputs.key(row), len(places)) for row in rows], dtype=np.int64)
-    return rows[np.unique(again, return_index=True)[1]], again
+    group = np.array([places.setdefault(inputs.key(row), len(places)) for row in rows], dtype=np.int64)
+    return rows[np.unique(group, return_index=True)[1]], group
 
 
 def by_length(length: np.ndarray, tokens: int, rows: int) -> list[np.ndarray]:
-    """Positions sorted by length and cut into batches of at most `rows` rows and `tokens` padded tokens.
+    """Sorts positions by length and cuts them into batches of at most `rows` rows and `tokens` padded tokens.
 
     Args:
-        length: (n,) tokens of each row; equal lengths keep their order.
+        length: (n,) tokens of each row; rows of equal length keep their order.
+        tokens: largest number of padded tokens in a batch.
+        rows: largest number of rows in a batch.
 
     Returns:
-        Batches that together hold each position once; a row longer than the budget makes a batch of its own.
+        Batches that together hold each position once. A row longer than `tokens` is a batch of its own.
     """
     order = np.argsort(length, kind="stable")
     batches, begin = [], 0
     while begin < len(order):
-        # lengths rise, so the batch that ends at position e costs (e - begin) * length[order[e - 1]] padded tokens
+        # lengths rise, so a batch that ends at position e has (e - begin) * length[order[e - 1]] padded tokens
         ends = np.arange(begin + 1, min(begin + rows, len(order)) + 1)
         fits = (ends - begin) * length[order[ends - 1]] <= tokens
         end = int(ends[fits][-1]) if fits.any() else begin + 1
@@ -67,35 +88,36 @@ def by_length(length: np.ndarray, tokens: int, rows: int) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class LengthBatches:
-    """Train batches: rows of like length together, in a new random order each epoch.
+    """Train batches of rows of similar length, in a new random order in each epoch.
 
-    Shuffled rows are cut into pools of `pool` batches' worth; within a pool rows are sorted by length and cut under
-    the token budget; the batches are shuffled again. So padding is small and still no two epochs see the same batches.
+    Rows are shuffled and cut into pools, each large enough for `pool` batches. Within a pool, rows are sorted by length
+    and cut into batches; then all batches are shuffled. So there is little padding, and each epoch has other batches.
 
     Attributes:
-        inputs: of all rows known.
-        at: (n,) the rows to learn from, as positions in `inputs`.
-        y: (n, k) float labels.
-        budget: padded tokens a batch.
-        rows: largest batch in rows.
-        seed: of the order.
-        changed: where some rows are seen otherwise than they are. The plan gives row i, changed in epoch e, as
-            position e · n + i: a batch knows its epoch, and a resumed run sees the same rows.
-        arranged: what the network makes of its padded inputs before they go to its device.
+        inputs: inputs of all known rows.
+        at: (n,) positions in `inputs` of the rows to learn from.
+        y: (n, k) float labels of these rows; None: batches without labels, for prediction.
+        budget: largest number of padded tokens in a batch.
+        rows: largest number of rows in a batch.
+        seed: seed of the random order.
+        pool: number of batches in a pool.
+        changed: augmentation that changes some rows in each epoch. In the plan, row i as changed in epoch e has the
+            position e · n + i, so a batch knows its epoch and a resumed run sees the same rows.
+        prepare: function of the padded inputs, called before they go to the device of the network.
     """
 
     inputs: Inputs
     at: np.ndarray
-    y: np.ndarray
+    y: np.ndarray | None
     budget: int
     rows: int
     seed: int
     pool: int = 50
     changed: Changed | None = None
-    arranged: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
+    prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
 
     def plan(self, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch, as positions in `at`; the same ones each time it is asked."""
+        """The batches of an epoch, each as positions in `at`. Every call gives the same batches."""
         rng = np.random.default_rng([self.seed, epoch])
         length = self.inputs.length[self.at]
         order = rng.permutation(len(self.at))
@@ -107,24 +129,69 @@ class LengthBatches:
         plan = [batches[i] for i in rng.permutation(len(batches))]
         if self.changed is None:
             return plan
-        self.changed.order(epoch, np.concatenate(plan))
         moved = self.changed.chosen(epoch) * (epoch * len(self.at))
         return [batch + moved[batch] for batch in plan]
 
+    @property
+    def needs(self) -> WorkersNeeded:
+        """What it takes to make a batch, see `kit.train.prefetch`."""
+        both = {getattr(part, "needs", "nothing") for part in (self.inputs, self.changed) if part is not None}
+        return "processes" if "processes" in both else "threads" if "threads" in both else "nothing"
+
+    @property
+    def make(self) -> "_Slow":
+        """The slow part of making a batch."""
+        changed = None if self.changed is None else self.changed.read
+        return _Slow(self.inputs if self._slow_inputs else None, changed)
+
+    @property
+    def _slow_inputs(self) -> bool:
+        return getattr(self.inputs, "needs", "nothing") != "nothing"
+
+    def job(self, rows: np.ndarray) -> tuple[np.ndarray | None, Any]:
+        """Which rows of the inputs, if they are slow, and which changed rows `make` reads."""
+        own, epoch = self._split(rows)
+        unchanged = self.at[own[epoch == 0]] if self._slow_inputs and (epoch == 0).any() else None
+        if self.changed is None or not epoch.any():
+            return unchanged, None
+        return unchanged, self.changed.job(int(epoch.max()), own[epoch > 0])
+
+    def batch(self, rows: np.ndarray, made: "list[dict[str, Tensor] | None]") -> dict[str, Any]:
+        """The batch of these rows, of what `make` read and of inputs that are quickly read."""
+        own, epoch = self._split(rows)
+        unchanged, changed = made
+        if unchanged is None and (epoch == 0).any():
+            unchanged = self.inputs.padded(self.at[own[epoch == 0]])
+        inputs = self.prepare(stacked([part for part in (unchanged, changed) if part is not None]))
+        if self.y is None:
+            return {"inputs": inputs}
+        return {"inputs": inputs, "y": torch.from_numpy(self.y[own].astype(np.float32))}
+
     def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
+        return self.batch(rows, self.make(self.job(rows)))
+
+    def _split(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows in the order of the batch, unchanged ones first, and the epoch of each changed one, else 0."""
         epoch, own = np.divmod(rows, len(self.at))
-        inputs, plain = [], epoch == 0
-        if plain.any():
-            inputs.append(self.inputs.padded(self.at[own[plain]]))
-        if not plain.all():
-            assert self.changed is not None
-            inputs.append(self.changed.padded(int(epoch.max()), own[~plain]))
-        own = np.concatenate([own[plain], own[~plain]])
-        return {"inputs": self.arranged(stacked(inputs)), "y": torch.from_numpy(self.y[own].astype(np.float32))}
+        order = np.argsort(epoch > 0, kind="stable")
+        return own[order], epoch[order]
+
+
+@dataclass(frozen=True)
+class _Slow:
+    """Reads what is slow to read, in whatever process."""
+
+    inputs: Inputs | None
+    changed: Callable[[Any], dict[str, Tensor]] | None
+
+    def __call__(self, job: tuple[np.ndarray | None, Any]) -> "list[dict[str, Tensor] | None]":
+        rows, changed = job
+        unchanged = None if rows is None or self.inputs is None else self.inputs.padded(rows)
+        return [unchanged, None if changed is None or self.changed is None else self.changed(changed)]
 
 
 def stacked(inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Rows under each other, all padded with zeros to the largest."""
+    """Concatenates batches along the rows, all padded with zeros to the largest shape."""
     if len(inputs) == 1:
         return inputs[0]
     return {name: _under_each_other([part[name] for part in inputs]) for name in inputs[0]}

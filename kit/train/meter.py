@@ -1,4 +1,4 @@
-"""Meter: the line that is logged now and then."""
+"""Meter: mean loss and speed, logged every few steps."""
 
 import math
 import time
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kit.spec import KitError
+from kit.core.errors import KitError
 
 
 class Meter:
@@ -15,9 +15,10 @@ class Meter:
 
     Args:
         stage: number of the stage, from 0.
-        steps: of the stage.
-        done: steps that were done before.
-        every: steps between two lines. Reading the loss waits for the device, so not at each step.
+        steps: number of steps of the stage.
+        done: steps that were done before, by a run that was killed.
+        device: device of the loss.
+        every: steps between two lines. Reading the loss has to wait for the GPU, so it is not read in each step.
     """
 
     def __init__(self, stage: int, steps: int, done: int, device: torch.device, every: int = 20) -> None:
@@ -29,19 +30,24 @@ class Meter:
         self.loss = torch.zeros((), device=self.device)
 
     def add(self, loss: Tensor, rows: int) -> None:
-        """Notes a step's loss, summed over its rows."""
+        """Adds the loss of a step, summed over its rows."""
         self.loss += loss
         self.rows += rows
 
     def due(self, step: int) -> bool:
-        """Whether a line is to be written after this step."""
+        """Whether a line is logged after this step."""
         return (step + 1) % self.every == 0 or step + 1 == self.steps
 
     def line(self, step: int, epoch: int, lr: float) -> dict[str, Any]:
-        """What happened since the last line.
+        """The line to log: mean loss and speed since the last line.
+
+        Args:
+            step: number of the step, from 0.
+            epoch: number of the epoch, from 1.
+            lr: learning rate of the step.
 
         Raises:
-            KitError: the loss is no number any more.
+            KitError: the loss is not finite.
         """
         loss, seconds = self.loss.item() / self.rows, time.monotonic() - self.started
         if not math.isfinite(loss):

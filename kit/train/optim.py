@@ -1,50 +1,53 @@
-"""Parameter groups and their rates."""
+"""Parameter groups and their learning rates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
+from kit.train.model import answer
 from kit.train.optimizers import set_momentum
 from kit.train.schedule import warmed
-from kit.train.stage import Stage
+from kit.train.stage import StageSettings
 
 
-def parameter_groups(
-    model: nn.Module,
-    stage: Stage,
-    depth: Callable[[str], int | None] | None = None,
-    factor: Callable[[str], float] | None = None,
-) -> list[dict]:
-    """Groups with their own rates: head, encoder with layer-wise decay (Howard & Ruder 2018; Clark et al. 2020).
+def parameter_groups(model: nn.Module, stage: StageSettings) -> list[dict]:
+    """Parameter groups with their own learning rates: the head, and each layer with layer-wise decay.
+
+    Discriminative rates (Howard & Ruder 2018) with one decay factor per layer (Clark et al. 2020).
 
     Args:
-        model: its parameters that require gradients are grouped.
-        stage: rates and decays.
-        depth: parameter name → steps below the top encoder layer (0 for the top one), None for the head.
-            Without it every parameter learns at `lr`.
-        factor: parameter name → what its rate is multiplied by.
+        model: its parameters that require gradients are grouped. If it has `layer_of` and `lr_scale`, they give the
+            layer of a parameter and a factor on its rate, see `kit.train.model`.
+        stage: learning rates and decays.
 
     Returns:
-        Groups for a torch optimizer; those of vectors (norms, biases) have no weight decay.
+        Groups for a torch optimizer. Vectors (norms, biases) have no weight decay.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            below = depth(name) if depth else 0
-            rate = (stage.head_lr or stage.lr) if below is None else stage.lr * stage.layer_decay**below
-            rate *= factor(name) if factor else 1.0
+            layer = answer(model, "layer_of", name, default=0)
+            rate = (stage.head_lr or stage.lr) if layer is None else stage.lr * stage.layer_decay**layer
+            rate *= answer(model, "lr_scale", name, default=1.0)
             groups.setdefault((rate, stage.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
     return [{"params": p, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
 
 
 def set_rates(
-    optimizer: torch.optim.Optimizer, stage: Stage, step: int, total: int, scores: Sequence[float] = ()
+    optimizer: torch.optim.Optimizer, stage: StageSettings, step: int, total: int, scores: Sequence[float] = ()
 ) -> float:
-    """Sets every group's rate, and the momentum where the schedule has a say in it, for a step.
+    """Sets the learning rate of every group for a step, and the momentum if the schedule changes it.
+
+    Args:
+        optimizer: its groups have a "peak" rate.
+        stage: schedule and warmup.
+        step: number of the step, from 0.
+        total: number of steps of the stage.
+        scores: validation scores of the stage's epochs so far.
 
     Returns:
-        The share of the peak rates.
+        The rate as a share of the peak rate.
     """
     rate = warmed(stage.schedule, step, total, stage.warmup, scores)
     for group in optimizer.param_groups:

@@ -1,12 +1,12 @@
-"""Optimizers by their settings: each builds a torch optimizer over parameter groups."""
+"""Settings of optimizers; `build` makes the torch optimizer of given parameter groups."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from kit.lazy import later
-from kit.spec import Spec, validator
+from kit.core.lazy import later
+from kit.core.spec import Spec, validator
 
 if TYPE_CHECKING:
     import timm.optim as layerwise
@@ -19,9 +19,9 @@ Groups = list[dict[str, Any]]
 
 
 class Optimizer(Spec):
-    """Settings of an optimizer; rates and weight decays stand in the parameter groups.
+    """Base class of the settings of an optimizer. Learning rates and weight decays are in the parameter groups.
 
-    What it builds saves and loads its whole state by `state_dict` and `load_state_dict`, weights-only files included.
+    `state_dict` of the built optimizer holds its whole state, and can be saved in a weights-only file.
     """
 
     @abstractmethod
@@ -29,15 +29,15 @@ class Optimizer(Spec):
         """A torch optimizer.
 
         Args:
-            groups: dicts with "params" (a list), "lr" and "weight_decay"; further keys, like "peak", are left in them.
+            groups: dicts with "params" (a list), "lr" and "weight_decay"; other keys, like "peak", are kept.
         """
 
 
 class _Moments(Optimizer):
-    """An optimizer with running means of the gradient and of its square."""
+    """An optimizer with running means of the gradient and of its square (first and second moment)."""
 
-    betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of the two moments")
-    eps: float = Field(1e-6, gt=0, description="term against division by zero")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of the first and second moment")
+    eps: float = Field(1e-6, gt=0, description="added to the denominator, against division by zero")
 
     @validator(mode="after")
     def _check_betas(self) -> Self:
@@ -47,24 +47,24 @@ class _Moments(Optimizer):
 
 
 class AdamW(_Moments):
-    """Adam with decoupled weight decay, as one fused kernel (Loshchilov & Hutter 2019)."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); torch's fused kernel."""
 
     def build(self, groups: Groups) -> "torch.optim.Optimizer":
         return torch.optim.AdamW(groups, betas=self.betas, eps=self.eps, fused=True)
 
 
 class Adam(_Moments):
-    """Adam; its weight decay is the classic one, a part of the gradient (Kingma & Ba 2015)."""
+    """Adam (Kingma & Ba 2015). Weight decay is added to the gradient (L2 regularisation)."""
 
     def build(self, groups: Groups) -> "torch.optim.Optimizer":
         return torch.optim.Adam(groups, betas=self.betas, eps=self.eps, fused=True)
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum; weight decay is a part of the gradient (Polyak 1964; Sutskever et al. 2013)."""
+    """Gradient descent with momentum (Polyak 1964; Sutskever et al. 2013). Weight decay is added to the gradient."""
 
-    momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step that is taken again")
-    nesterov: bool = Field(False, description="whether the gradient counts as taken after the momentum's step")
+    momentum: float = Field(0.9, ge=0, lt=1, description="decay rate of the running sum of gradients")
+    nesterov: bool = Field(False, description="Nesterov momentum")
 
     @validator(mode="after")
     def _check_nesterov(self) -> Self:
@@ -73,12 +73,12 @@ class SGD(Optimizer):
         return self
 
     def build(self, groups: Groups) -> "torch.optim.Optimizer":
-        # not fused: torch's kernel fails where some weights have momentum already and others, just let go, have none
+        # not fused: torch's kernel fails if some weights have momentum and others, just unfrozen, have none yet
         return torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.nesterov)
 
 
 class RAdam(_Moments):
-    """Adam whose first steps, while the second moment is a guess, are plain momentum (Liu et al. 2020).
+    """Rectified Adam (Liu et al. 2020): the first steps use momentum only, as the second moment is still uncertain.
 
     Weight decay is decoupled, as in the authors' code.
     """
@@ -86,7 +86,7 @@ class RAdam(_Moments):
     @validator(mode="after")
     def _check_rectifies(self) -> Self:
         if self.betas[1] <= 2 / 3:
-            raise ValueError(f"with betas = {self.betas} no step is ever adaptive; the second must be above 2/3")
+            raise ValueError(f"betas = {self.betas}: the second must be above 2/3, else RAdam never adapts a step")
         return self
 
     def build(self, groups: Groups) -> "torch.optim.Optimizer":
@@ -94,23 +94,23 @@ class RAdam(_Moments):
 
 
 class Lars(Optimizer):
-    """Momentum with a rate for each matrix, trust · |w| / (|g| + decay · |w|) (You, Gitman & Ginsburg 2017).
+    """LARS (You, Gitman & Ginsburg 2017): momentum; the rate of each matrix is times trust · |w| / (|g| + decay · |w|).
 
-    Weight decay is a part of the gradient. Norms and biases without weight decay learn at the plain rate.
+    Weight decay is added to the gradient. Norms and biases learn at the plain rate, without weight decay.
     """
 
-    momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step that is taken again")
-    trust: float = Field(0.001, gt=0, description="share of its own norm that a matrix moves at rate 1")
+    momentum: float = Field(0.9, ge=0, lt=1, description="decay rate of the running sum of gradients")
+    trust: float = Field(0.001, gt=0, description="trust coefficient: relative change of a matrix at learning rate 1")
 
     def build(self, groups: Groups) -> "torch.optim.Optimizer":
         return layerwise.Lars(_matrices_apart(groups), momentum=self.momentum, trust_coeff=self.trust)
 
 
 class Lamb(_Moments):
-    """Adam's step u, with bias correction, scaled to the norm of each matrix: |w| / |u + decay · w| (You et al. 2020).
+    """LAMB (You et al. 2020): Adam's step u of each matrix, scaled by |w| / |u + decay · w|.
 
-    Weight decay is added to Adam's step before it is scaled. Norms and biases without weight decay take that step
-    unscaled, as in the authors' code. The gradient is not clipped here: the loop does that.
+    u has bias correction; weight decay is added to it before it is scaled. Norms and biases, without weight decay, take
+    Adam's step unscaled, as in the authors' code. The gradient is clipped by the training loop, not here.
     """
 
     def build(self, groups: Groups) -> "torch.optim.Optimizer":
@@ -118,22 +118,25 @@ class Lamb(_Moments):
 
 
 def _matrices_apart(groups: Groups) -> Groups:
-    """Each group as two, matrices and vectors: timm else adapts by weight decay alone, so nothing where that is 0."""
+    """Splits each group into matrices and vectors, and switches the scaling on for matrices.
+
+    timm decides by weight decay otherwise: with a weight decay of 0 it would scale nothing.
+    """
     halves = [(g, adapt, [p for p in g["params"] if (p.ndim > 1) == adapt]) for g in groups for adapt in (True, False)]
     return [{**group, "params": params, "always_adapt": adapt} for group, adapt, params in halves if params]
 
 
 class Lookahead(Optimizer):
-    """Every k steps slow weights go a share of the way to the fast ones, which go on from there (Zhang et al. 2019).
+    """Lookahead (Zhang et al. 2019): the inner optimizer moves fast weights. Every k steps the slow weights move
+    towards them by the share alpha, and the fast weights go on from the slow ones.
 
-    timm's Lookahead takes its first slow weights after k steps, so that the first k are not looked ahead at all, and
-    passes over parameters that have no gradient in the k-th step. Here slow weights start where training starts; they
-    lie in the inner optimizer's state and are saved with it.
+    Slow weights start at the weights before the first step. (timm's Lookahead takes them only after k steps, and skips
+    parameters without a gradient in the k-th step.) They are in the state of the inner optimizer and saved with it.
     """
 
-    inner: Optimizer = Field(AdamW(), description="what moves the fast weights")
-    k: int = Field(5, ge=1, description="steps of the fast weights for one of the slow ones")
-    alpha: float = Field(0.5, gt=0, le=1, description="share of the way that the slow weights go")
+    inner: Optimizer = Field(AdamW(), description="optimizer of the fast weights")
+    k: int = Field(5, ge=1, description="steps of the fast weights before the slow weights move")
+    alpha: float = Field(0.5, gt=0, le=1, description="step size of the slow weights, a share of the distance")
 
     @validator(mode="after")
     def _check_inner(self) -> Self:
@@ -151,7 +154,7 @@ class Lookahead(Optimizer):
 
         @torch.no_grad()
         def after(optimizer: "torch.optim.Optimizer", *_: Any) -> None:
-            for p, start in starts.items():  # only now: an inner optimizer sets up a state that it finds empty
+            for p, start in starts.items():  # after the step: the inner optimizer initialises only an empty state
                 optimizer.state[p]["slow"] = start
             starts.clear()
             for group in optimizer.param_groups:
@@ -169,7 +172,7 @@ class Lookahead(Optimizer):
 
 
 def set_momentum(optimizer: "torch.optim.Optimizer", momentum: float) -> None:
-    """Sets the momentum of every group, for Adam's kin the first of the betas."""
+    """Sets the momentum of every group; for optimizers like Adam, the first of the betas."""
     for group in optimizer.param_groups:
         if "betas" in group:
             group["betas"] = (momentum, group["betas"][1])

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: stateless, told the step."""
+"""Learning-rate schedules. They keep no state: the rate depends on the step number alone (and on past scores)."""
 
 import math
 from abc import abstractmethod
@@ -8,42 +8,43 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from kit.spec import KitError, Spec, validator
+from kit.core.errors import KitError
+from kit.core.spec import Spec, validator
 
 
 class Schedule(Spec):
-    """How the learning rate goes after warmup; stateless: told the step, it gives a share of the peak rate."""
+    """Base class of schedules. `factor` gives the learning rate of a step after warmup, as a share of the peak rate."""
 
-    rises: ClassVar[bool] = False  # whether it brings its own rise, so that no warmup goes before it
+    rises: ClassVar[bool] = False  # whether the schedule begins with a rise of its own, so there is no warmup before it
 
     @abstractmethod
     def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
-        """Share of the peak learning rate at one step.
+        """Learning rate at one step, as a share of the peak rate.
 
         Args:
-            step: from 0.
+            step: number of the step, from 0.
             total: steps of the schedule, at least 1.
-            scores: judged so far, one per epoch, higher is better; only `Plateau` reads them.
+            scores: validation scores so far, one per epoch, higher is better; only `Plateau` uses them.
         """
 
     def momentum(self, step: int, total: int) -> float | None:
-        """Momentum (Adam's first beta) at one step; None leaves the optimizer's own."""
+        """Momentum (Adam's first beta) at one step; None: the optimizer's own."""
         return None
 
     def problem(self, total: int) -> str:
-        """Why it cannot go over so few steps; empty where it can."""
+        """Why the schedule does not work with so few steps; empty if it does."""
         return ""
 
 
 class Constant(Schedule):
-    """The peak rate throughout."""
+    """The peak rate in every step."""
 
     def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
         return 1.0
 
 
-class Linear(Schedule):
-    """Falls along a line, and would reach its end one step after the last."""
+class LinearDecay(Schedule):
+    """Falls linearly. `end` would be reached one step after the last."""
 
     end: float = Field(0.0, ge=0, le=1, description="share of the peak rate at the end")
 
@@ -52,7 +53,7 @@ class Linear(Schedule):
 
 
 class Cosine(Schedule):
-    """Falls along half a cosine, and would reach its end one step after the last (Loshchilov & Hutter 2017)."""
+    """Falls along half a cosine (Loshchilov & Hutter 2017). `end` would be reached one step after the last."""
 
     end: float = Field(0.0, ge=0, le=1, description="share of the peak rate at the end")
 
@@ -61,21 +62,24 @@ class Cosine(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up to the peak, then down far below the start, while the momentum goes the other way (Smith 2018)."""
+    """One-cycle policy (Smith 2018): rises to the peak, then falls far below the first rate.
+
+    The momentum goes the other way: it is lowest at the peak.
+    """
 
     rises: ClassVar[bool] = True
     rise: float = Field(0.3, ge=0, lt=1, description="share of all steps in which the rate rises")
-    start_div: float = Field(25.0, ge=1, description="peak rate over first rate")
-    end_div: float = Field(1e4, ge=1, description="first rate over last rate")
-    shape: Literal["cosine", "linear"] = Field("cosine", description="form of rise and fall; linear as in the paper")
+    start_div: float = Field(25.0, ge=1, description="peak rate divided by first rate")
+    end_div: float = Field(1e4, ge=1, description="first rate divided by last rate")
+    shape: Literal["cosine", "linear"] = Field("cosine", description="shape of rise and fall; linear in the paper")
     momenta: tuple[float, float] | None = Field(
-        (0.95, 0.85), description="momentum at the ends and at the peak; none: the optimizer's own"
+        (0.95, 0.85), description="momentum at both ends, and at the peak; none: the optimizer's own"
     )
 
     @validator(mode="after")
     def _check_momenta(self) -> Self:
         if self.momenta and not 0 <= self.momenta[1] <= self.momenta[0] < 1:
-            raise ValueError(f"momenta = {self.momenta} must fall from the ends to the peak, within 0 and 1")
+            raise ValueError(f"momenta = {self.momenta}: both must be in [0, 1), the second not above the first")
         return self
 
     def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
@@ -90,7 +94,7 @@ class OneCycle(Schedule):
         return ends + (peak - ends) * self._height(step, total)[0]
 
     def _height(self, step: int, total: int) -> tuple[float, bool]:
-        """How far up, 0 at both ends and 1 at the peak, and whether on the rise."""
+        """Height of the curve, 0 at both ends and 1 at the peak; and whether it rises."""
         peak = max(0.0, self.rise * total - 1)
         rising = step < peak
         done = 1 - step / peak if rising else (step - peak) / max(1.0, total - 1 - peak)
@@ -98,28 +102,30 @@ class OneCycle(Schedule):
 
 
 class SlantedTriangular(Schedule):
-    """A short line up, a long line down (Howard & Ruder 2018, equation 3).
+    """Slanted triangular rates (Howard & Ruder 2018, equation 3): a short linear rise, then a long linear fall.
 
-    Where `cut` of the steps is not whole, the paper's fall would go below zero; here it ends with the last step.
+    If `cut` · steps is not a whole number, the paper's formula would fall below zero; here the fall ends at the last
+    step.
     """
 
     rises: ClassVar[bool] = True
     cut: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the rate rises")
-    ratio: float = Field(32.0, ge=1, description="peak rate over lowest rate")
+    ratio: float = Field(32.0, ge=1, description="peak rate divided by lowest rate")
 
     def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
-        cut = math.floor(self.cut * total + 1e-9)  # 0.29 · 100 is a hair below 29
+        cut = math.floor(self.cut * total + 1e-9)  # in floating point 0.29 · 100 is a little below 29
         p = step / cut if step < cut else 1 - (step - cut) / (total - cut)
         return (1 + p * (self.ratio - 1)) / self.ratio
 
 
 class CosineRestarts(Schedule):
-    """Half a cosine, again and again from the peak (Loshchilov & Hutter 2017; Huang et al. 2017, equation 2).
+    """Several cycles; in each the rate falls from the peak along half a cosine.
 
-    The cycles' lengths differ by a step at most, so that the last one is as whole as the others.
+    SGDR (Loshchilov & Hutter 2017), with cycles of equal length as in Huang et al. (2017, equation 2). Lengths differ
+    by one step at most, so the last cycle is complete.
     """
 
-    cycles: int = Field(5, ge=1, description="times that the rate falls")
+    cycles: int = Field(5, ge=1, description="number of cycles")
     end: float = Field(0.0, ge=0, le=1, description="share of the peak rate at the end of a cycle")
 
     def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
@@ -143,14 +149,14 @@ class CosineRestarts(Schedule):
 
 
 class Plateau(Schedule):
-    """Drops each time that the judged score has not risen for more than `patience` epochs.
+    """Multiplies the rate by `drop` when the validation score has not improved for more than `patience` epochs.
 
-    It reads the whole history of scores, so that a run that goes on needs no state of it.
+    It reads the whole history of scores, so a resumed run needs no saved state.
     """
 
-    drop: float = Field(0.1, gt=0, lt=1, description="what the rate is multiplied by")
-    patience: int = Field(1, ge=0, description="epochs without a better score that are forgiven")
-    lowest: float = Field(0.0, ge=0, le=1, description="share of the peak rate below which it never goes")
+    drop: float = Field(0.1, gt=0, lt=1, description="factor on the rate")
+    patience: int = Field(1, ge=0, description="epochs without a better score before the rate drops")
+    lowest: float = Field(0.0, ge=0, le=1, description="lowest rate, as a share of the peak rate")
 
     def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
         best, waited, drops = -math.inf, 0, 0
@@ -162,27 +168,27 @@ class Plateau(Schedule):
 
 
 def _fall(done: float) -> float:
-    """Half a cosine from 1 at `done` 0 to 0 at 1."""
+    """Half a cosine: 1 for done = 0, 0 for done = 1."""
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def warmup_steps(total: int, share: float) -> int:
-    """Steps in which the rate rises, of `total`."""
-    return math.ceil(share * total - 1e-9)  # 0.07 · 100 is a hair above 7
+    """Number of warmup steps out of `total`."""
+    return math.ceil(share * total - 1e-9)  # in floating point 0.07 · 100 is a little above 7
 
 
 def problem_with(schedule: Schedule, total: int, warmup: float = 0.0) -> str:
-    """Why a schedule cannot go over `total` steps, warmup among them; empty where it can."""
+    """Why a schedule does not work with `total` steps, warmup included; empty if it does."""
     rising = 0 if schedule.rises else warmup_steps(total, warmup)
     problem = schedule.problem(total - rising)
     return f"{problem} after warmup" if problem and rising else problem
 
 
 def warmed(schedule: Schedule, step: int, total: int, warmup: float = 0.0, scores: Sequence[float] = ()) -> float:
-    """Share of the peak learning rate that step `step` (from 0) of `total` uses.
+    """Learning rate of step `step` (from 0) of `total`, as a share of the peak rate.
 
-    Warmup rises linearly and reaches 1 at its last step, so that no step is wasted at rate zero (Goyal et al. 2017);
-    the schedule runs over the steps that remain. One that rises by itself runs over all steps, without warmup.
+    Warmup (Goyal et al. 2017) rises linearly and reaches 1 in its last step, so no step has rate zero. The schedule
+    runs over the steps that remain. A schedule that rises by itself runs over all steps, without warmup.
     """
     rising = 0 if schedule.rises else warmup_steps(total, warmup)
     if step < rising:
@@ -191,5 +197,5 @@ def warmed(schedule: Schedule, step: int, total: int, warmup: float = 0.0, score
 
 
 def curve(schedule: Schedule, total: int, warmup: float = 0.0) -> np.ndarray:
-    """Shares of the peak learning rate at all steps, (total,), to be drawn."""
+    """Learning rates of all steps as shares of the peak rate, (total,), for a plot."""
     return np.array([warmed(schedule, step, total, warmup) for step in range(total)])

@@ -1,69 +1,111 @@
-"""View: the same rows seen another way. What it changes may be text, numbers or anything else a column holds."""
+"""View: the base class of views. A view shows a row in another way, by changing texts or numbers of some columns."""
 
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kit.data import Arrays, Rows, Source, Task
-from kit.spec import Spec, digest
+from kit.core.errors import KitError
+from kit.core.spec import Spec, digest
+from kit.rows import Rows
+from kit.source import Arrays, Source
+from kit.task import Task
 
-Columns = dict[str, list[str] | np.ndarray]
+NewColumns = dict[str, list[str] | np.ndarray]
 
 
 class View(Spec):
-    """One or several ways to see a row that leave its label as it is: windows, crops, mild edits.
+    """One or several changes of a row that keep its label: windows, crops, small edits.
 
-    How a row is seen hangs on that row and the seed alone. So its views are the same whatever rows it stands among,
-    in training, in a fold that judges it, and later in a kernel.
+    The views of a row depend only on that row and the seed, so they are the same in training, in validation and later
+    in a kernel.
     """
 
+    def check(self, task: Task) -> None:
+        """Refuses, with a KitError, a task whose rows cannot be seen so; called before anything is fitted."""
+
     @abstractmethod
-    def see(self, frame: pd.DataFrame, task: Task, seed: int) -> Iterator[Columns]:
-        """For each view the columns that it changes: column name → one new value (text or number) a row of `frame`."""
+    def see(self, frame: pd.DataFrame, task: Task, seed: int) -> Iterator[NewColumns]:
+        """Yields for each view the columns that it changes: column → new values (texts or numbers), one for each row.
+
+        Args:
+            frame: the rows, with the task's columns.
+            task: names the text columns.
+            seed: seed of the random numbers.
+        """
+
+    def look(self, number: int) -> Any:
+        """How this view shows the pictures of a row, see `kit.images.look`; None: as the row itself does.
+
+        Args:
+            number: of the view, among those that `see` yields.
+        """
+        return None
 
 
-_made: WeakKeyDictionary[Source, dict[str, Source]] = WeakKeyDictionary()
+VERSION = 2  # of the arrays that views are cached as
 
 
 def with_views(rows: Rows, views: Sequence[View], seed: int) -> Rows:
-    """These rows, then the first view of each of them, then the second …: (1 + views) · n rows, labels repeated.
+    """The rows, followed by the first view of all of them, then the second view, and so on.
 
-    They are rows of one source, which holds all that `rows.source` holds and every view of it. It is made once for
-    all folds and predictions; the changed columns are kept on disk where `rows.source` keeps things.
+    All are rows of one new source with the rows of `rows.source` and all their views. It is made once for all folds and
+    predictions. If `rows.source` has a folder, the changed columns are cached there.
+
+    Args:
+        rows: n rows.
+        views: the views; each may give several.
+        seed: seed of their random numbers.
+
+    Returns:
+        (1 + number of views) · n rows; the labels are repeated.
     """
-    key = digest([[view.identity() for view in views], rows.task.dump(), seed])
-    sources = _made.setdefault(rows.source, {})
+    key = digest([[view.identity() for view in views], rows.task.to_dict(), seed])
+    sources = rows.source.views
     if key not in sources:
-        sources[key] = _together(rows.source, views, rows.task, seed, f"views-{key[:16]}")
+        if rows.source.looks:
+            raise KitError(
+                "views of views: pictures that are shown in one way cannot be shown in another; take one Views"
+            )
+        sources[key] = _together(rows.source, views, rows.task, seed, f"views-{digest([key, VERSION])[:16]}")
     starts = np.arange(0, len(sources[key].frame), max(1, len(rows.source.frame)))
     y = None if rows.y is None else np.tile(rows.y, (len(starts), 1))
-    return Rows(rows.task, sources[key], (starts[:, None] + rows.at).ravel(), y)
+    judged_by = None if rows.judged_by is None else pd.concat([rows.judged_by] * len(starts))
+    groups = None if rows.groups is None else np.tile(rows.groups, len(starts))
+    return Rows(rows.task, sources[key], (starts[:, None] + rows.at).ravel(), y, judged_by, groups)
 
 
 def _together(source: Source, views: Sequence[View], task: Task, seed: int, name: str) -> Source:
-    """A source of all rows, then all rows as the first view has them, and so on."""
+    """A source of all rows, followed by the first view of all rows, and so on."""
     place = {column: i for i, column in enumerate(source.frame.columns)}
 
     def compute(frame: pd.DataFrame) -> Arrays:
-        seen = [columns for view in views for columns in view.see(frame, task, seed)]
-        packed = {f"{k}-{place[c]}": _packed(values) for k, columns in enumerate(seen) for c, values in columns.items()}
-        return {"views": np.array([len(seen)]), **packed}
+        seen = [(i, columns) for i, view in enumerate(views) for columns in view.see(frame, task, seed)]
+        changed = [(k, c, values) for k, (_, columns) in enumerate(seen) for c, values in columns.items()]
+        packed = {f"{k}-{place[c]}": _packed(values) for k, c, values in changed}
+        return {"views": np.array([i for i, _ in seen], dtype=np.int64), **packed}
 
-    # what is not kept on disk is not kept in memory twice
-    arrays = (source if source.folder else Source(source.frame)).blocks(name, compute)
-    parts = [source.frame]
-    for k in range(arrays["views"][0]):
+    # without a folder, a source of its own is used, so the arrays are not kept in memory
+    arrays = (source if source.folder else Source(source.frame, files=source.files)).blocks(name, compute)
+    parts, looks = [source.frame], list[Any]([None])
+    of = arrays["views"].tolist()  # the number of the view that gives each
+    for k, view in enumerate(of):
+        looks.append(views[view].look(k - of.index(view)))
         changed = {c: _unpacked(arrays[f"{k}-{i}"]) for c, i in place.items() if f"{k}-{i}" in arrays}
         parts.append(source.frame.assign(**changed))
-    return Source(pd.concat(parts), source.folder, originals=source.originals)
+    shown = any(looks) or bool(task.images)
+    return Source(
+        pd.concat(parts), source.folder, originals=source.originals, schema=source.schema, files=source.files,
+        original=source if shown else None, looks=tuple(looks) if shown else (),
+        extra=source.extra,
+    )  # fmt: skip
 
 
 def _packed(values: list[str] | np.ndarray) -> np.ndarray:
-    """Numbers as they are, texts as bytes: a JSON string a line."""
+    """Numbers unchanged; texts as bytes, one JSON string per line."""
     if isinstance(values, np.ndarray):
         return values
     return np.frombuffer("".join(json.dumps(text) + "\n" for text in values).encode(), dtype="S1")

@@ -1,8 +1,8 @@
-"""Tuning: Optuna over override strings, judged by out-of-fold scores; what recipes name here is light."""
+"""Tuning: searches settings with Optuna, scored out of fold. The spaces that recipes name import little."""
 
 from typing import TYPE_CHECKING
 
-from kit.lazy import lazy
+from kit.core.lazy import lazy
 from kit.tune.space import Choice, Numbers, Space, choice, integer, log_float, log_int, number
 
 if TYPE_CHECKING:
@@ -15,7 +15,4 @@ __all__ = [
     "tuned_members", "with_trials",
 ]  # fmt: skip
 
-__getattr__ = lazy(
-    __name__,
-    {"tune": "search", "Tuned": "tuning", "Tuning": "tuning", "tuned_members": "trials", "with_trials": "trials"},
-)
+__getattr__ = lazy(__name__, __file__)

@@ -1,19 +1,19 @@
-"""Pictures of a search: its history, and which knobs the score hangs on."""
+"""Pictures of a search: its history, and which settings the score depends on."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.tune.facts import Facts
+from kit.tune.results import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from optuna import Study
 
-LEAST = 4  # complete trials that an importance can be told from
+LEAST = 4  # complete trials; with fewer, an importance would mean nothing
 
 
 def importances(study: "Study", seed: int = 0) -> dict[str, float]:
-    """Knob → share of the score's variance (fANOVA, Hutter et al. 2014); empty where too little is known."""
+    """Setting → share of the score's variance (fANOVA, Hutter et al. 2014); empty with too few trials."""
     import optuna
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
@@ -24,9 +24,9 @@ def importances(study: "Study", seed: int = 0) -> dict[str, float]:
 
 
 def draw(
-    folder: Path, trials: list[Facts], shares: dict[str, float], metric: str, greater_is_better: bool, member: str
+    folder: Path, trials: list[TrialResult], shares: dict[str, float], metric: str, greater_is_better: bool, member: str
 ) -> list[Path]:
-    """Writes history.png, and importance.png where shares are known."""
+    """Writes history.png, and importance.png if shares are known."""
     written = [_page(folder / "history.png", 4.0, lambda ax: _history(ax, trials, metric, greater_is_better))]
     if shares:
         written.append(
@@ -38,7 +38,7 @@ def draw(
 def _page(path: Path, height: float, fill: Any) -> Path:
     from matplotlib.figure import Figure
 
-    from kit.files import replacing
+    from kit.core.files import replacing
 
     figure = Figure(figsize=(7, height), layout="constrained")
     fill(figure.add_subplot())
@@ -47,7 +47,7 @@ def _page(path: Path, height: float, fill: Any) -> Path:
     return path
 
 
-def _history(ax: "Axes", trials: list[Facts], metric: str, greater_is_better: bool) -> None:
+def _history(ax: "Axes", trials: list[TrialResult], metric: str, greater_is_better: bool) -> None:
     done = [t for t in trials if t["state"] == "complete"]
     numbers, values = [t["number"] for t in done], [t["score"] for t in done]
     top = [(max if greater_is_better else min)(values[: i + 1]) for i in range(len(values))]

@@ -1,70 +1,63 @@
-"""The preset `tuned`: what searches have found, kept in the run folder and read by every command."""
+"""The preset `tuned`: the best settings that searches have found, in a file of the run folder."""
 
 import re
 from pathlib import Path
 from typing import Any
 
-from kit.files import lock, read_json, write_json
+from kit.core.errors import KitError
+from kit.core.files import lock, read_json, write_json
 from kit.metrics import Metric
 from kit.recipe import Recipe
-from kit.spec import KitError
-
-FILE = "tuned.json"
+from kit.run.chosen import FILE
 
 
-def keep(root: Path, member: str, facts: dict[str, Any], metric: Metric) -> tuple[dict[str, Any], list[str]]:
-    """Writes what was found for a member beside what is there for others, unless something better is there.
+def keep(root: Path, member: str, entry: dict[str, Any], metric: Metric) -> tuple[dict[str, Any], list[str]]:
+    """Writes the settings found for a member into the preset, unless it has better ones for this member.
 
-    Scores of two searches can be compared where `facts["judged"]` is the same; where it is not, what was found last
-    stays, but the recipe's own settings drive out nothing that a search has found.
+    Scores of two searches can be compared only if `entry["scored_on"]` is the same. If it differs, the newer settings
+    are written; but the recipe's own settings never replace settings that a search has found.
 
     Args:
-        facts: `settings` are override strings; `made` is None where they are the recipe's own.
+        root: the run folder.
+        member: name of the member.
+        entry: `settings` are override strings; `made` is None if they are the recipe's own.
+        metric: the metric of the scores.
 
     Returns:
-        The entry that is there now, and what is to be said of an earlier one.
+        The entry that the preset has now, and notes about an earlier one.
     """
     with lock(root / "tune" / "preset.lock", wait=60):
         path = root / FILE
         entries = read_json(path) if path.exists() else {}
         old = entries.get(member)
-        if old is None or old["settings"] == facts["settings"]:
+        if old is None or old["settings"] == entry["settings"]:
             note = []
         else:
-            same = old.get("judged") == facts["judged"]
+            same = old.get("scored_on") == entry["scored_on"]
             better = (
-                metric.better(old["score"], facts["score"]) if same else not facts["made"] and bool(old["settings"])
+                metric.better(old["score"], entry["score"]) if same else not entry["made"] and bool(old["settings"])
             )
             on = f"{old['metric']} {old['score']:.5f} on folds {','.join(map(str, old['folds']))}"
-            told = f"{' '.join(old['settings']) or 'the own settings'} (trial {old['trial']}, {on})"
+            earlier = f"{' '.join(old['settings']) or 'the own settings'} (trial {old['trial']}, {on})"
             does = "keeps" if better else "has this in place of"
-            note = [f"{path} {does} what an earlier search found for {member}: {told}"]
+            note = [f"{path} {does} what an earlier search found for {member}: {earlier}"]
             if better:
                 return old, note
-        write_json(path, entries | {member: facts})
-    return facts, note
-
-
-def chosen_by_score(root: Path) -> set[str]:
-    """Digests of the members (`Member.identity`) that searches have chosen by their score on these rows."""
-    try:
-        entries = read_json(root / FILE)
-    except (OSError, ValueError):
-        return set()
-    return {facts["made"] for facts in entries.values() if facts.get("made")}
+        write_json(path, entries | {member: entry})
+    return entry, note
 
 
 def tuned_settings(root: Path, recipe: Recipe) -> list[str]:
     """Override strings of `preset=tuned` in a run folder, all tuned members together.
 
-    What was found for a member that the recipe has no longer is left out.
+    Settings of a member that the recipe does not have any more are left out.
 
     Raises:
-        KitError: nothing was tuned there, or the recipe refuses what was found.
+        KitError: nothing was tuned in this folder, or the recipe refuses the settings.
     """
     if (path := root / FILE).exists():
         settings_of = {
-            member: facts["settings"] for member, facts in read_json(path).items() if member in recipe.members
+            member: found["settings"] for member, found in read_json(path).items() if member in recipe.members
         }
         for member, settings in settings_of.items():
             try:
@@ -80,11 +73,11 @@ def tuned_settings(root: Path, recipe: Recipe) -> list[str]:
 
 
 def own_settings(recipe: Recipe, settings: tuple[str, ...], member: str) -> list[str]:
-    """Those of a run's override strings that set something in a member, with exact names."""
+    """The override strings of a run that change this member, with exact names."""
     now, kept = type(recipe)(), []
     for text in settings:
         name, _, value = text.partition("=")
-        full = now._resolve(name.strip())
+        full = now.full_name(name.strip())
         now = now.override(text)
         if full == member or full.startswith(f"{member}."):
             kept.append(f"{full}={value.strip()}")

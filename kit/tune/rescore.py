@@ -1,34 +1,34 @@
-"""What the winner of a search is worth on folds drawn anew and with other seeds, beside the recipe's own settings.
+"""Scores the winner of a search and the recipe's own settings again, on newly drawn folds and with other seeds.
 
-The rows are those that chose it. So luck with folds and seeds shows here; luck with rows does not, see
-`kit.tune.unseen`.
+The rows are the same that chose the winner. So this shows luck with folds and seeds, but not luck with rows; for that
+see `kit.tune.unseen`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from kit.cv import fit_missing, todo
-from kit.intervals import Difference, difference, resampled
-from kit.members.wrap import reseeding
-from kit.run import Brief, Run
-from kit.spec import KitError
-from kit.tune.judging import said, scores
+from kit.core.errors import Unfinished
+from kit.members.reseeding import reseeding
+from kit.metrics.intervals import Difference, difference, resampled
+from kit.run.jobs import fit_jobs, jobs_of
+from kit.run.run import Run
+from kit.tune.scores import oof_predictions, scores
 
-APART = 1000  # seeds of the first other plan lie this far from the recipe's own, those of the second twice as far
+APART = 1000  # distance of seeds: the first round adds this to the recipe's seeds, the second adds it twice
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """Scores of other fits than those that chose, on the same rows.
+    """Scores of new fits, which had no part in the choice, on the same rows.
 
     Attributes:
         winner: the winner's score in each round.
-        own: that of the recipe's own settings in the same rounds.
-        gain: by how much the winner is better, the mean over rounds, with its interval over rows.
-        drawn: the folds were drawn anew; else (time, your own columns) only the seeds are others.
+        own: the score of the recipe's own settings in each round.
+        gain: how much better the winner is, as the mean over rounds, with its interval over rows.
+        drawn: whether the folds are new. If not (folds by time, or by your own column), only the seeds are new.
     """
 
     winner: tuple[float, ...]
@@ -36,14 +36,13 @@ class Rescored:
     gain: Difference
     drawn: bool
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return asdict(self)
 
 
 def rescore(
     run: Run,
-    brief: Brief | None,
     member: str,
     settings: Sequence[str],
     folds: Sequence[int],
@@ -52,20 +51,27 @@ def rescore(
     resamples: int = 1000,
     over: Callable[[], bool] = lambda: False,
 ) -> Rescored | None:
-    """Fits winner and own settings in `rounds` other fold plans, each with another seed, and compares them in pairs.
+    """Fits winner and own settings in `rounds` new fold plans, each with another seed, and compares them in pairs.
 
-    The interval is the bootstrap's over rows, the same rows drawn for both sides of a round (and in every round, where
-    all folds judge); that other fits of the same settings would differ as well shows in the spread over rounds. It
-    holds for fits that were not chosen: the winner was, by these rows, so it is no test of its gain.
+    The interval comes from a bootstrap over rows that draws the same rows for both sides of a round (and for all
+    rounds, if all folds are scored). The variation between fits of the same settings shows in the differences between
+    rounds. The interval is no test of the gain: the winner was chosen by its score on these same rows.
 
     Args:
-        over: asked before each round whether the time is up.
+        run: recipe, rows and run folder.
+        member: name of the member.
+        settings: override strings of the winner.
+        folds: folds that are scored.
+        rounds: number of new fold plans.
+        on: the executor, see `kit.run.execute`.
+        resamples: number of bootstrap resamples.
+        over: returns whether the time is up; called before each round.
 
     Returns:
-        None where the time was up before the first round.
+        None if the time was up before the first round.
 
     Raises:
-        KitError: a fold failed.
+        Unfinished: a fold failed.
     """
     metric, drawn = run.table.task.metric, hasattr(run.recipe.folds, "seed")
     values: list[list[float]] = []
@@ -76,12 +82,12 @@ def rescore(
         elsewhere = reseeding(member, run.recipe.members[member], number * APART)
         if drawn:
             elsewhere.append(f"folds.seed={getattr(run.recipe.folds, 'seed') + number * APART}")  # noqa: B009
-        arms = [fitted(run, brief, member, [*arm, *elsewhere], folds, on) for arm in (settings, [])]
-        (rows, winner), (_, own) = (said(arm, member, folds) for arm in arms)
+        arms = [fitted(run, member, [*arm, *elsewhere], folds, on) for arm in (settings, [])]
+        (rows, winner), (_, own) = (oof_predictions(arm, member, folds) for arm in arms)
         values.append([scores(arm, member, folds)[1] for arm in arms])
         cut = metric.threshold is not None and winner.shape[1] == run.table.y.shape[1]
-        judged = metric.at(0.5) if cut else metric
-        drawings.append(resampled(judged, run.table.y[rows], [winner, own], resamples, 0, run.clusters_of(rows)))
+        at = run.metric_of(rows).at(0.5) if cut else run.metric_of(rows)
+        drawings.append(resampled(at, run.table.y[rows], [winner, own], resamples, 0, run.clusters_of(rows)))
     if not values:
         return None
     means = np.mean(values, axis=0)
@@ -89,17 +95,15 @@ def rescore(
     return Rescored(tuple(v[0] for v in values), tuple(v[1] for v in values), gain, drawn)
 
 
-def fitted(run: Run, brief: Brief | None, member: str, settings: Sequence[str], folds: Sequence[int], on: str) -> Run:
-    """The run under further settings, with these folds of a member finished.
+def fitted(run: Run, member: str, settings: Sequence[str], folds: Sequence[int], on: str) -> Run:
+    """The run with more settings, after fitting these folds of the member.
 
     Raises:
-        KitError: a fold failed.
+        Unfinished: a fold failed.
     """
-    one = run.under(run.recipe.override(*settings))
-    names = replace(brief, settings=(*brief.settings, *settings)) if brief else None
-    outcomes = fit_missing(one, todo(one, [member], one.chosen_folds(list(folds))).missing, on, names)
-    for (_, fold), outcome in outcomes.items():
-        if outcome not in ("done", "kept"):
-            path = one.shelf(member).part(fold)
-            raise KitError(f"scoring again: fold {fold} is {outcome}, see {path}; run this again to go on")
+    one = run.with_settings(*settings)
+    for job, outcome in fit_jobs(jobs_of(one, [member], folds), on).items():
+        if not outcome.finished:
+            path = job.store.part(job.fold)
+            raise Unfinished(f"scoring again: fold {job.fold} is {outcome.state}, see {path}; run this again to go on")
     return one

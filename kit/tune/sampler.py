@@ -2,6 +2,7 @@
 
 from copy import copy
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -10,22 +11,22 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-LEAST = 5  # complete trials, and those of them that were judged at a step, before the median there says anything
+LEAST = 5  # complete trials, and trials with a score at a step, that the median rule needs
 
 
 class Repeatable(BaseSampler):
-    """Multivariate TPE (Bergstra et al. 2011; Falkner et al. 2018) whose chance hangs on the trial's number alone.
+    """Multivariate TPE (Bergstra et al. 2011; Falkner et al. 2018) with draws that depend only on trial and setting.
 
-    So a search that was interrupted goes on with the trials that it would have had.
+    So an interrupted search, even between two draws of a trial, continues with the same trials as without the stop.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._tpe = self._seeded(0)
 
-    def _seeded(self, number: int) -> TPESampler:
-        word = np.random.SeedSequence([self._seed, number]).generate_state(1)[0]
-        # with several workers, trials under way count as bad ones, so that no two draw the same (constant liar)
+    def _seeded(self, number: int, knob: str = "") -> TPESampler:
+        word = np.random.SeedSequence([self._seed, number, crc32(knob.encode())]).generate_state(1)[0]
+        # constant liar: with several workers, unfinished trials count as bad, so no two workers draw the same
         return TPESampler(multivariate=True, constant_liar=True, seed=int(word))
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -43,14 +44,15 @@ class Repeatable(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
+        alone = self._seeded(trial.number, param_name)
+        return alone.sample_independent(study, trial, param_name, param_distribution)
 
 
 class AtStep(BasePruner):
-    """Optuna's median rule on the newest value alone.
+    """Optuna's median rule, applied to the newest value only.
 
-    The rule takes a trial's best value so far, but folds differ in difficulty: after an easy first one a trial would
-    never be pruned.
+    Optuna takes the best value of a trial so far. But some folds are easier than others: after an easy first fold, a
+    trial would never be pruned.
     """
 
     def __init__(self, rule: BasePruner) -> None:
@@ -65,7 +67,7 @@ class AtStep(BasePruner):
 
 
 def pruner_named(name: str) -> BasePruner:
-    """`median`, `wilcoxon` or `none`."""
+    """The pruner `median`, `wilcoxon` or `none`."""
     if name == "median":
         return AtStep(MedianPruner(n_startup_trials=LEAST, n_min_trials=LEAST))
     return WilcoxonPruner(p_threshold=0.15) if name == "wilcoxon" else NopPruner()

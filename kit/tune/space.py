@@ -1,39 +1,39 @@
-"""Spaces: from where Optuna draws the value of a knob. Values travel as the texts that override strings are made of."""
+"""Spaces: the values that Optuna can draw for a setting. A drawn value is the text of an override string."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from kit.spec import Spec, validator
+from kit.core.spec import Spec, validator
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-DIGITS = 4  # significant ones of a drawn number: presets are read by people, and no model minds the fifth
+DIGITS = 4  # significant digits of a drawn number: presets stay readable, and no model needs a fifth digit
 
 
 class Space(Spec):
-    """The values that one knob is searched in."""
+    """The values among which one setting is searched."""
 
     @abstractmethod
     def suggest(self, trial: "Trial", name: str) -> str:
-        """The value that a trial takes, as the text of an override."""
+        """Draws the value for a trial, as the text of an override."""
 
     @abstractmethod
     def probes(self) -> list[str]:
-        """Texts that the knob must accept if it is to be searched here."""
+        """Texts that the setting must accept, or this space is refused."""
 
     @abstractmethod
     def own(self, value: Any, texts: list[str]) -> tuple["Space", Any] | None:
-        """This space, widened where it does not hold a recipe's own value, and that value as Optuna knows it.
+        """This space, widened if necessary to hold the recipe's own value; and that value in the form that Optuna uses.
 
         Args:
-            value: what the field holds now.
-            texts: those of `probes` that mean this value, then one that spells it out.
+            value: the current value of the field.
+            texts: those of `probes` that mean this value, then the value itself as a text.
 
         Returns:
-            None where the value lies in no such space.
+            None if a space of this kind cannot hold the value.
         """
 
 
@@ -43,7 +43,7 @@ class Numbers(Space):
     low: float = Field(description="lower end")
     high: float = Field(description="upper end")
     log: bool = Field(False, description="drawn evenly on a log scale")
-    whole: bool = Field(False, description="whole numbers alone")
+    whole: bool = Field(False, description="whole numbers only")
 
     @validator(mode="after")
     def _check(self) -> Self:
@@ -52,7 +52,7 @@ class Numbers(Space):
         if self.log and self.low <= 0:
             raise ValueError(f"low = {self.low:g}: a log scale begins above 0")
         if self.whole and (self.low % 1 or self.high % 1):
-            raise ValueError(f"{self.low:g} to {self.high:g}: the ends of whole numbers are whole")
+            raise ValueError(f"{self.low:g} to {self.high:g}: low and high must be whole numbers")
         return self
 
     def suggest(self, trial: "Trial", name: str) -> str:
@@ -61,7 +61,7 @@ class Numbers(Space):
         return self._text(trial.suggest_float(name, self.low, self.high, log=self.log))
 
     def probes(self) -> list[str]:
-        # the third lies between: a field of whole numbers takes 15.0, but not 52.5
+        # the third value lies between the ends: a field of whole numbers accepts 15.0, but not 52.5
         middle = round(self.low + 0.38 * (self.high - self.low)) if self.whole else self.low * 0.61 + self.high * 0.39
         return [self._text(value) for value in (self.low, self.high, middle)]
 
@@ -123,26 +123,26 @@ def log_float(low: float, high: float) -> Numbers:
 
 def choice(*values: Any) -> Choice:
     """One of these: texts, numbers, truth values, None, or specs written as in `set="minilm.optimizer=Lamb"`."""
-    return Choice(values=tuple(spelled(value) for value in values))
+    return Choice(values=tuple(override_text(value) for value in values))
 
 
-def spelled(value: Any) -> str:
-    """The text by which an override sets a value."""
+def override_text(value: Any) -> str:
+    """The text that sets this value in an override."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Spec):
-        # a field that holds its default need not be said; one without a default is always said
+        # a field with its default value is left out; one without a default is always written
         infos = type(value).model_fields.items()
         defaults = {n: ... if info.is_required() else info.get_default(call_default_factory=True) for n, info in infos}
         own = [n for n in defaults if getattr(value, n) != defaults[n]]
         inner = ",".join(f"{n}={_literal(getattr(value, n))}" for n in own)
         return f"{type(value).__name__}({inner})"
     if isinstance(value, tuple):
-        return ",".join(map(spelled, value)) + ("," if len(value) == 1 else "")
+        return ",".join(map(override_text, value)) + ("," if len(value) == 1 else "")
     return str(value)
 
 
 def _literal(value: Any) -> str:
     if isinstance(value, str):
         return repr(value)
-    return f"({','.join(map(_literal, value))},)" if isinstance(value, tuple) else spelled(value)
+    return f"({','.join(map(_literal, value))},)" if isinstance(value, tuple) else override_text(value)

@@ -1,55 +1,51 @@
-"""The study behind a search: where it is stored, and which trial a worker takes next."""
+"""The Optuna study of a search, and the next trial of a worker."""
 
 import contextlib
-import logging
 import math
 import threading
 import time
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.files import lock
-from kit.run import Brief
-from kit.spec import KitError
+from kit.core.files import lock
+from kit.run.run import Run
 from kit.tune.knobs import Knob
+from kit.tune.storage import BEAT, GRACE, alone
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
 
-BEAT, GRACE = 20, 90  # seconds between signs of life of a trial, and without one before another machine retries it
-
 
 @dataclass(frozen=True)
 class Search:
-    """All that a worker must know; travels to other processes.
+    """Everything that a worker needs; it can be sent to other processes, as a run can.
 
     Attributes:
-        brief: names from which the run is opened; None where the worker is given one.
-        member: what is searched.
-        knobs: its searched settings.
-        folds: those that judge, in this order.
-        trials: how many there shall be, pruned and refused ones counted.
-        until: time (as of `time.time`) after which nothing new begins, or None.
+        run: recipe, rows and run folder.
+        member: name of the member.
+        knobs: the searched settings.
+        folds: folds that trials are scored on, in this order.
+        trials: total number of trials, including pruned and refused ones.
+        until: time (as in `time.time`) after which nothing new begins; None: no limit.
         storage: address of the database.
-        study: name in it.
-        folder: for locks, one folder for all workers of a machine.
-        seed: of the sampler.
+        study: name of the study in it.
+        folder: folder of locks, shared by all workers of a machine.
+        seed: seed of the sampler.
         pruner: median, wilcoxon or none.
         worker: number of the worker.
     """
 
-    brief: Brief | None
+    run: Run
     member: str
     knobs: tuple[Knob, ...]
     folds: tuple[int, ...]
     trials: int
     until: float | None
-    storage: str
+    storage: str = field(repr=False)
     study: str
     folder: Path
     seed: int
@@ -62,57 +58,8 @@ class Search:
         return self.until is not None and time.time() >= self.until
 
 
-def address(storage: str, default: Path) -> str:
-    """What SQLAlchemy calls a storage; nothing is opened.
-
-    Args:
-        storage: sqlite:///FILE, postgresql://…, or empty for an SQLite file of this path.
-    """
-    if not storage:
-        return f"sqlite:///{default.absolute()}"
-    kind, found, rest = storage.partition("://")
-    if found and kind == "sqlite" and rest.startswith("/"):
-        return f"sqlite:///{Path(rest[1:]).absolute()}"  # workers may stand in other folders
-    if not found or kind not in ("postgresql", "postgres", "postgresql+psycopg"):
-        raise KitError(f"storage={_hidden(storage)}: not of the form postgresql://user@host/name or sqlite:///file")
-    return f"postgresql+psycopg://{rest}"
-
-
-def opened_storage(url: str) -> "RDBStorage":
-    """The storage at an address, its tables made where they are not there.
-
-    Raises:
-        KitError: it cannot be opened.
-    """
-    import optuna
-
-    given = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    try:
-        if url.startswith("postgresql"):
-            import psycopg  # noqa: F401
-        with quiet():
-            return optuna.storages.RDBStorage(url, engine_kwargs=given, heartbeat_interval=BEAT, grace_period=GRACE)
-    except ImportError as error:
-        if error.name == "psycopg":
-            raise KitError("storage=postgresql://… needs the extra 'postgres': pip install 'kit[postgres]'") from None
-        raise
-    except Exception as error:  # SQLAlchemy's and the driver's own kinds
-        root = error
-        while root.__cause__ is not None:
-            root = root.__cause__  # type: ignore[assignment]
-        said = (str(root).strip().splitlines() or [type(root).__name__])[0]
-        raise KitError(f"storage={_hidden(url)} cannot be opened: {said}") from None
-
-
-def _hidden(url: str) -> str:
-    """The address without a password."""
-    before, at, after = url.rpartition("@")
-    head, colon, _ = before.removeprefix(scheme := before.partition("://")[0] + "://").partition(":")
-    return f"{scheme}{head}:…@{after}" if at and colon else url
-
-
 def opened_study(search: Search, storage: "RDBStorage", greater_is_better: bool) -> "Study":
-    """The study, made where it is not there."""
+    """The study; it is created if it does not exist."""
     import optuna
 
     from kit.tune.sampler import Repeatable, pruner_named
@@ -123,38 +70,36 @@ def opened_study(search: Search, storage: "RDBStorage", greater_is_better: bool)
     )  # fmt: skip
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Optuna's log and its warnings of what is experimental are not shown; errors are."""
-    import optuna
+def begun_study(search: Search, storage: "RDBStorage", greater_is_better: bool) -> "Study":
+    """The study at the start of a search. Its first trial has the recipe's own settings.
 
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"optuna\.")
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="The reported value is ignored")
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)
+    If these were refused in an earlier search, they are tried again: the cause may not exist any more.
+    """
+    study = opened_study(search, storage, greater_is_better)
+    with alone(search.storage):  # another search may begin at the same time
+        own = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("own")]
+        if all("why" in trial.user_attrs for trial in own):
+            study.enqueue_trial({knob.name: knob.own for knob in search.knobs}, user_attrs={"own": True})
+    return study
 
 
 def is_lost(trial: "FrozenTrial") -> bool:
-    """Whether it failed because its process died, not by its settings; it is then tried again as another trial."""
+    """Whether the trial failed because its process was killed, not because of its settings. It will be repeated."""
     return trial.state.name == "FAIL" and "why" not in trial.user_attrs
 
 
 @contextlib.contextmanager
 def taken(study: "Study", storage: "RDBStorage", search: Search) -> "Iterator[Trial | None]":
-    """The trial to work on next, held for the block; None where there is none left.
+    """Context with the next trial, locked for this worker; None if there is no trial left.
 
-    A trial whose worker died on this machine is gone on with: its lock is free. One of another machine is tried again
-    when its signs of life have stopped.
+    If the worker of a trial was killed on this machine, its lock is free, and the trial is continued. A trial of
+    another machine is repeated when its heartbeat has stopped.
     """
     with contextlib.ExitStack() as held:
-        with lock(search.folder / "ask.lock", wait=math.inf):
+        with alone(search.storage):
             trial = None if search.over else _abandoned(study, search, held) or _next(study, search, held)
+            if trial is not None:
+                storage.record_heartbeat(trial._trial_id)  # before others look for trials without a heartbeat
         if trial is None:
             yield None
             return
@@ -169,11 +114,9 @@ def taken(study: "Study", storage: "RDBStorage", search: Search) -> "Iterator[Tr
 
 
 def _beat(storage: "RDBStorage", trial: int, stop: threading.Event) -> None:
-    while True:
-        with contextlib.suppress(Exception):  # a database that is away for a moment must not end the fit
+    while not stop.wait(BEAT):
+        with contextlib.suppress(Exception):  # a short interruption of the database must not end the fit
             storage.record_heartbeat(trial)
-        if stop.wait(BEAT):
-            return
 
 
 def _lock(search: Search, number: int) -> Path:
@@ -192,7 +135,6 @@ def _abandoned(study: "Study", search: Search, held: contextlib.ExitStack) -> "T
 
 def _next(study: "Study", search: Search, held: contextlib.ExitStack) -> "Trial | None":
     import optuna
-    from optuna.trial import TrialState
 
     optuna.storages.fail_stale_trials(study)
     _fail_unborn(study)
@@ -203,16 +145,27 @@ def _next(study: "Study", search: Search, held: contextlib.ExitStack) -> "Trial 
             kept = {k: v for k, v in lost.user_attrs.items() if k == "own"}
             study.enqueue_trial(lost.params, user_attrs=kept | {"retries": lost.number})
             again.add(lost.number)
-    waiting = any(t.state == TrialState.WAITING for t in study.get_trials(deepcopy=False))
-    if not waiting and sum(not is_lost(t) for t in trials) >= search.trials:
-        return None
-    trial = study.ask()
-    held.enter_context(lock(_lock(search, trial.number), wait=math.inf))
-    return trial
+    count = sum(not is_lost(trial) for trial in trials)
+    if not (waiting := _waiting(study)):
+        if count >= search.trials:
+            return None
+        study.enqueue_trial({})
+        waiting = _waiting(study)
+    # lock the trial before it starts: a process that is killed at any moment then leaves either a waiting trial, or a
+    # started one with a free lock
+    held.enter_context(lock(_lock(search, waiting[0]), wait=math.inf))
+    return study.ask()
+
+
+def _waiting(study: "Study") -> list[int]:
+    """Numbers of the trials that no worker has started; `ask` takes the first of them."""
+    from optuna.trial import TrialState
+
+    return sorted(trial.number for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
 def _fail_unborn(study: "Study") -> None:
-    """Ends trials whose worker died before it had drawn anything: nobody holds them, and they give no sign of life."""
+    """Ends trials whose worker was killed before it drew a value: they have neither a lock nor a heartbeat."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -1,4 +1,4 @@
-"""What a search is told, and what it comes to."""
+"""The settings of a search, and its result."""
 
 import os
 from dataclasses import dataclass, field
@@ -7,28 +7,34 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from kit.execute import check_executor
+from kit.core.errors import KitError
+from kit.core.spec import Spec, validator
 from kit.recipe import Recipe
-from kit.spec import KitError, Spec, validator
+from kit.run.execute import check_executor
+from kit.tune.defaults import UNKNOWN
 from kit.tune.knobs import Knob, knobs_of
 from kit.tune.rescore import Rescored
-from kit.tune.study import address
+from kit.tune.storage import address
 from kit.tune.unseen import Unseen
 
 
 class Tuning(Spec):
-    """How one member is searched."""
+    """Settings of a search for the best settings of one member."""
 
     member: str = Field(description="the member whose settings are searched")
-    trials: int = Field(50, ge=1, description="trials in all, those of an interrupted search counted")
-    hours: float | None = Field(None, gt=0, description="nothing new begins after this long; none: no limit")
-    folds: tuple[int, ...] = Field((), description="folds that judge; none: all")
-    workers: int | None = Field(None, ge=1, description="trials at once; none: as `on` says, else one")
+    trials: int = Field(50, ge=1, description="number of trials, with those of an interrupted search")
+    hours: float | None = Field(None, gt=0, description="no new fit begins after this time; none: no limit")
+    folds: tuple[int, ...] = Field((), description="folds that trials are scored on; none: all")
+    workers: int | None = Field(
+        None, ge=1, description="trials at the same time; none: the number in `on`, or else one"
+    )
     on: str = Field("inline", description="inline, processes:N, ray or ray:ADDRESS")
-    storage: str = Field("", description="postgresql://user@host/name or sqlite:///file; none: in the run folder")
-    pruner: Literal["median", "wilcoxon", "none"] = Field("median", description="when a trial is given up")
-    rescore: int = Field(2, ge=0, description="other fold plans and seeds that the winner is scored on again")
-    holdout: float = Field(0.0, description="share of the rows that no trial sees and the winner is judged on; 0: none")
+    storage: str = Field(
+        "", repr=False, description="postgresql://user@host/name or sqlite:///file; none: in the run folder"
+    )
+    pruner: Literal["median", "wilcoxon", "none"] = Field("median", description="rule that stops bad trials early")
+    rescore: int = Field(2, ge=0, description="times that the winner is scored again, on other folds and seeds")
+    holdout: float = Field(0.0, description="share of rows that no trial sees, to score the winner; 0: none")
 
     @validator(mode="after")
     def _holdout_is_a_share(self) -> "Tuning":
@@ -36,27 +42,32 @@ class Tuning(Spec):
             raise ValueError(f"holdout = {self.holdout:g}: give 0, or a share of the rows between 0.05 and 0.5")
         return self
 
-    def check(self, recipe: Recipe) -> tuple[list[Knob], list[str]]:
-        """The knobs and what is to be said of them; refuses what can be refused before rows are read.
+    def check(self, recipe: Recipe, rows: int = UNKNOWN) -> tuple[list[Knob], list[str]]:
+        """The knobs, and notes about them to show. Finds bad input as far as that is possible before rows are read.
+
+        Args:
+            recipe: the recipe of the member.
+            rows: number of train rows; default ranges depend on it.
 
         Raises:
-            KitError: unknown member, nothing to tune, a space that a field refuses, no such executor or storage.
+            KitError: the member, executor or storage does not exist, there is nothing to tune, or a setting refuses its
+                space.
         """
         self.executor  # noqa: B018 (refuses)
         address(self.storage, Path())
-        return knobs_of(recipe, self.member)
+        return knobs_of(recipe, self.member, rows)
 
     @property
     def executor(self) -> tuple[str, int]:
-        """Where workers run, and how many."""
+        """The executor of the workers, and how many workers there are."""
         check_executor(self.on)
         kind, _, rest = self.on.partition(":")
         if kind == "ray":
             return self.on, self.workers or os.cpu_count() or 1
-        told = (int(rest) if rest else os.cpu_count() or 1) if kind == "processes" else None
-        if told and self.workers and told != self.workers:
+        named = (int(rest) if rest else os.cpu_count() or 1) if kind == "processes" else None
+        if named and self.workers and named != self.workers:
             raise KitError(f"workers={self.workers} and on={self.on} disagree; give one of them")
-        count = told or self.workers or 1
+        count = named or self.workers or 1
         return (f"processes:{count}", count) if count > 1 else ("inline", 1)
 
 
@@ -65,19 +76,19 @@ class Tuned:
     """What a search has found.
 
     Attributes:
-        member: what was searched.
-        metric: name of what judged.
-        greater_is_better: how its value is read.
-        folds: those that judged.
-        trials: facts of every trial that has ended, by number; see `kit.tune.facts`.
-        best: facts of the best one, None where none could be judged.
-        own: facts of the recipe's own settings, None where they could not be judged.
-        settings: override strings of the preset.
-        rescored: winner and own settings on other folds and seeds of the same rows; None: nothing was scored again.
-        folder: where all of it lies.
-        unseen: both on the rows that were held out; None where none were, or nothing beats the own settings.
-        preset: override strings that preset=tuned has for this member now: `settings`, or better ones found before.
-        notes: sentences about what could not be done.
+        member: name of the member.
+        metric: name of the metric.
+        greater_is_better: whether a greater score is better.
+        folds: folds that trials were scored on.
+        trials: results of all trials that have ended, by number; see `kit.tune.results`.
+        best: the best trial; None if none could be scored.
+        own: the trial of the recipe's own settings; None if they could not be scored.
+        settings: override strings of the best trial.
+        rescored: scores of winner and own settings on other folds and seeds of the same rows; None: not scored again.
+        folder: folder of all files that the search has written.
+        unseen: scores of both on the held-out rows; None if no rows were held out, or if the own settings are best.
+        preset: override strings of preset=tuned for this member now: `settings`, or better ones of an earlier search.
+        notes: sentences about things that could not be done.
     """
 
     member: str
@@ -96,7 +107,7 @@ class Tuned:
 
     @property
     def gain(self) -> float:
-        """By how much the best trial beats the recipe's own settings on the folds that chose it; positive: better."""
+        """How much better the best trial is than the recipe's own settings, on the folds that chose it."""
         if self.best is None or self.own is None:
             return float("nan")
         return (1 if self.greater_is_better else -1) * (self.best["score"] - self.own["score"])

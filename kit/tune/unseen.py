@@ -1,4 +1,4 @@
-"""What the winner of a search is worth on rows that the search never saw, beside the recipe's own settings."""
+"""Scores the winner of a search and the recipe's own settings on rows that the search never saw."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,22 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from kit.blending import out_of_fold
-from kit.ensemble.threshold import best_threshold, decide, takes_threshold
-from kit.intervals import Difference, paired
-from kit.run import Brief, Run
+from kit.ensemble.decide.threshold import best_threshold, decide, takes_threshold
+from kit.metrics.intervals import Difference, paired
+from kit.run.oof import out_of_fold
+from kit.run.run import Run
 from kit.tune.rescore import fitted
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """Scores on rows that no trial has learnt from or been judged on.
+    """Scores on held-out rows: no trial learnt from them or was scored on them.
 
     Attributes:
-        rows: how many there are.
+        rows: number of these rows.
         winner: the winner's score.
-        own: that of the recipe's own settings.
-        gain: by how much the winner is better, with its interval over these rows.
+        own: the score of the recipe's own settings.
+        gain: how much better the winner is, with its interval over these rows.
     """
 
     rows: int
@@ -29,36 +29,39 @@ class Unseen:
     own: float
     gain: Difference
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return asdict(self)
 
 
-def unseen(
-    run: Run, brief: Brief | None, member: str, settings: Sequence[str], folds: Sequence[int], on: str = "inline"
-) -> Unseen:
+def unseen(run: Run, member: str, settings: Sequence[str], folds: Sequence[int], on: str = "inline") -> Unseen:
     """Compares winner and own settings on the rows that `run` holds out.
 
-    Each side is the mean of its folds' models, as on a test set: those models were fitted by the search, so this costs
-    no fit, and no early stopping has looked at these rows. A threshold is chosen on the judged rows.
+    The prediction of each side is the mean of its folds' models, as for a test set. The search has fitted these models
+    already, and no early stopping used the held-out rows. A threshold is chosen on the out-of-fold rows.
 
     Args:
-        run: with a hold-out.
+        run: a run with a hold-out.
+        member: name of the member.
+        settings: override strings of the winner.
+        folds: folds whose models predict.
+        on: the executor for folds that are missing, see `kit.run.execute`.
 
     Raises:
-        KitError: a fold that is not here cannot be fitted.
+        KitError: a missing fold cannot be fitted.
     """
-    metric, y = run.table.task.metric, run.table.y
-    judged, said = np.isin(run.plan, list(folds)), []
+    y = run.table.y
+    rows, sides = np.isin(run.plan, list(folds)), []
     for arm in (settings, []):
-        one = fitted(run, brief, member, arm, folds, on)
-        kept = {fold: found for fold in folds if (found := one.shelf(member).read(fold)) is not None}
+        one = fitted(run, member, arm, folds, on)
+        kept = one.gathered(member, folds)
         p: np.ndarray = np.mean([found.test for found in kept.values()], axis=0, dtype=np.float64)  # type: ignore[assignment]
-        if cut := takes_threshold(metric, y, p):
-            p = decide(p, best_threshold(metric, y[judged], out_of_fold(one, kept)[judged]))
-        said.append(p)
+        if cut := takes_threshold(run.table.task.metric, y, p):
+            p = decide(p, best_threshold(run.metric_of(rows), y[rows], out_of_fold(one, kept)[rows]))
+        sides.append(p)
+    metric = run.metric_of(run.held)
     at, y = metric.at(0.5) if cut else metric, y[run.held]
-    winner, own = said
+    winner, own = sides
     return Unseen(
         len(y), float(at(y, winner)), float(at(y, own)), paired(at, y, winner, own, groups=run.clusters_of(run.held))
     )

@@ -1,14 +1,16 @@
-"""A worker takes trials until there are none left; several of them share one study."""
+"""Workers: each one runs trials until there are none left; several workers share one study."""
 
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kit.execute import execute
-from kit.run import Run, opened
-from kit.threads import use_threads
-from kit.tune.study import Search, opened_storage, opened_study, quiet, taken
+from kit.core.machine import MachineFault
+from kit.core.threads import use_threads
+from kit.run.execute import execute
+from kit.tune.storage import opened_storage, quiet, reached
+from kit.tune.study import Search, opened_study, taken
 from kit.tune.trial import carry_out
 
 if TYPE_CHECKING:
@@ -16,21 +18,21 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
-Told = Callable[["FrozenTrial", list["FrozenTrial"]], None]
+OnFrozenTrial = Callable[["FrozenTrial", list["FrozenTrial"]], None]
 
 
 @dataclass
-class Teller:
-    """Tells each trial once, when it has ended, in the order of their ends.
+class Reporter:
+    """Reports each trial once, after it has ended, in the order in which trials ended.
 
     Attributes:
-        study: is looked at again at every call.
-        told: hears them, with all that have ended.
-        known: numbers of those that ended before this search, which are not told.
+        study: the study; each call reads it again.
+        on_trial: called with a trial, and with all trials that have ended.
+        known: numbers of trials that ended before this search; they are not reported.
     """
 
     study: "Study"
-    told: Told
+    on_trial: OnFrozenTrial
     known: set[int]
 
     def __call__(self) -> None:
@@ -38,28 +40,20 @@ class Teller:
         fresh = [trial for trial in ended if trial.number not in self.known]
         for trial in sorted(fresh, key=lambda t: (t.datetime_complete, t.number)):
             self.known.add(trial.number)
-            self.told(trial, ended)
+            self.on_trial(trial, ended)
 
 
-def work(
-    search: Search,
-    run: Run | None = None,
-    storage: "RDBStorage | None" = None,
-    tell: Callable[[], None] = lambda: None,
-) -> int:
-    """One worker's share; gives how many trials it carried out.
+def work(search: Search, storage: "RDBStorage | None" = None, on_end: Callable[[], None] = lambda: None) -> int:
+    """Runs trials until there are none left; returns how many it ran.
 
     Args:
-        run: the opened run, where this process has it.
-        storage: the opened storage, likewise.
-        tell: called after each trial.
+        search: the search.
+        storage: the storage, if this process has opened it already.
+        on_end: called after each trial.
     """
-    if run is None:
-        assert search.brief is not None
-        use_threads(search.brief.threads)
-        run = opened(search.brief)
-    count = 0
-    with quiet():
+    count, run = 0, search.run
+    use_threads(run.threads)
+    with quiet(), reached(search.storage):
         storage = storage or opened_storage(search.storage)
         study = opened_study(search, storage, run.table.task.metric.greater_is_better)
         while True:
@@ -68,29 +62,33 @@ def work(
                     return count
                 carry_out(run, search, study, trial)
             count += 1
-            tell()
+            on_end()
 
 
-def work_together(search: Search, workers: int, on: str, tell: Callable[[], None], every: float = 1.0) -> None:
-    """Lets several workers go, in processes or on Ray, and tells what they have ended while they are at it."""
+def work_together(search: Search, workers: int, on: str, report: Callable[[], None], every: float = 1.0) -> None:
+    """Runs several workers, in processes or on Ray, and calls `report` every few seconds until they end."""
     import threading
 
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(every):
-            tell()
+            report()
 
-    teller = threading.Thread(target=watch, daemon=True)
-    teller.start()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     faults: list[Any] = []
     try:
         jobs = [replace(search, worker=number) for number in range(workers)]
-        with closing(execute(jobs, work, on)) as outcomes:  # closed, so that Ctrl-C at any moment ends the workers
+        with closing(execute(jobs, work, on)) as outcomes:  # `closing`: Ctrl-C ends the workers
             faults = [outcome for _, outcome in outcomes if isinstance(outcome, BaseException)]
     finally:
         ended.set()
-        teller.join()
-        tell()
+        watcher.join()
+        report()
     for fault in faults:
+        if isinstance(fault, BrokenExecutor):  # the system killed it, perhaps because memory ran out
+            raise MachineFault(
+                "a process of the search was killed; its trial is not lost: it will be run again"
+            ) from None
         raise fault

@@ -1,4 +1,4 @@
-"""Scorers: they judge all the candidates of one round of an ensemble search, quickly and as exactly as the metric."""
+"""Scorers: fast and exact scores of all candidate blends in one round of an ensemble search."""
 
 from kit.ensemble.search.base import Plain, Scorer, near
 from kit.ensemble.search.choose import scorer_for

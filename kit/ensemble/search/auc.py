@@ -1,8 +1,8 @@
-"""Area under the ROC curve of candidates: counted exactly, in a time that grows with the rows and not with a sort.
+"""Exact area under the ROC curve of candidates, without sorting: the time is proportional to the number of rows.
 
-The area is the share of pairs of a positive and a negative row in which the positive lies higher (Mann & Whitney 1947).
-The rows of the rarer class are put into the bins of a table that follows their order. All other rows look up how many
-lie in higher bins; only within the row's own bin, which seldom holds any, predictions are compared one by one.
+The area is the share of pairs of a positive and a negative row in which the positive row has the higher prediction
+(Mann & Whitney 1947). The predictions of the rarer class are counted in the bins of a table. For each other row, the
+table gives the number of them in higher bins. Only predictions in the same bin, usually none, are compared one by one.
 """
 
 from typing import Any
@@ -13,22 +13,22 @@ from kit.ensemble.search.base import Scorer
 from kit.ensemble.search.compiled import compiled
 from kit.metrics import Metric
 
-BINS = 1 << 11, 1 << 18  # of a table, at least and at most: the most fill the cache of a core
+BINS = 1 << 11, 1 << 18  # smallest and largest number of bins; the largest table fills the cache of a core
 BLOCK = 1024  # rows
-SAMPLE = 512  # rows by which the form of the bins is chosen
-FEW = 12  # values of a bin that are compared one by one; more are searched in
+SAMPLE = 512  # rows from which the form of the bins is chosen
+FEW = 12  # up to so many values of a bin are compared one by one; in more, binary search is used
 
 
 class Auc(Scorer):
-    """`roc_auc` and `mean_roc_auc`: the mean over those columns that hold both classes."""
+    """`roc_auc` and `mean_roc_auc`: the (weighted) mean over the columns that have both classes."""
 
     def __init__(self, metric: Metric, y: np.ndarray, predictions: np.ndarray, clip: bool = False) -> None:
         assert not clip, "to be cut makes ties"
         super().__init__(metric, y, predictions)
         yes = np.asarray(y).reshape(len(y), -1) >= 0.5
         count = yes.sum(axis=0)
-        self.rare = count * 2 <= len(y)  # of each column: whether the positives are the rarer class
-        self.judged = np.flatnonzero((count > 0) & (count < len(y)))
+        self.rare = count * 2 <= len(y)  # for each column, whether the positives are the rarer class
+        self.defined = np.flatnonzero((count > 0) & (count < len(y)))
         self.pairs = count.astype(float) * (len(y) - count)
         self.marked = [np.flatnonzero(yes[:, c] == self.rare[c]).astype(np.int32) for c in range(yes.shape[1])]
 
@@ -36,15 +36,15 @@ class Auc(Scorer):
         return transposed(current)
 
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
-        p, areas = transposed(self.predictions[member]), []
-        for c in self.judged:
+        p, areas = transposed(self.predictions[member]), np.full(len(self.marked), np.nan)
+        for c in self.defined:
             pairs = outranked(p[c], current[c], keep, add, self.marked[c]) / 2
-            areas.append((pairs if self.rare[c] else self.pairs[c] - pairs) / self.pairs[c])
-        return float(np.mean(areas or np.nan))
+            areas[c] = (pairs if self.rare[c] else self.pairs[c] - pairs) / self.pairs[c]
+        return float(self.metric.mean_of_columns(areas))
 
 
 def outranked(p: np.ndarray, current: np.ndarray, keep: float, add: float, marked: np.ndarray) -> int:
-    """Twice the number of pairs in which a marked row lies above one that is not, ties counted once.
+    """Twice the number of pairs in which a marked row is above an unmarked row; ties count once.
 
     Args:
         p: (n,) a member's predictions.
@@ -55,13 +55,13 @@ def outranked(p: np.ndarray, current: np.ndarray, keep: float, add: float, marke
     step = max(1, len(p) // SAMPLE)
     sample = mixed(p, current, keep, add, np.arange(0, len(p), step))
     start, scale, shift = table(ordered, sample)
-    # the marked rows among themselves, each with itself a tie, are in the count too
+    # subtract pairs of marked rows, which were counted too; each row is a tie with itself
     return int(above(p, current, keep, add, ordered, start, scale, shift)) - len(marked) ** 2
 
 
 @compiled
 def transposed(p: Any) -> Any:
-    """A copy in which each column lies in one piece: (outputs, n)."""
+    """A transposed copy, so that each column is contiguous: (outputs, n)."""
     columns = np.empty((p.shape[1], p.shape[0]), p.dtype)
     for i in range(p.shape[0]):
         for c in range(p.shape[1]):
@@ -74,16 +74,16 @@ def mixed(p: Any, current: Any, keep: float, add: float, rows: Any) -> Any:
     """The candidate's predictions of these rows."""
     values = np.empty(len(rows))
     for t in range(len(rows)):
-        values[t] = keep * current[rows[t]] + add * p[rows[t]] + 0.0  # -0 as 0
+        values[t] = keep * current[rows[t]] + add * p[rows[t]] + 0.0  # turn -0 into 0
     return values
 
 
 @compiled
 def table(ordered: Any, sample: Any) -> Any:
-    """`start[b]`, the number of marked values in bins before b, and the form of the bins: `scale` and `shift`.
+    """`start[b]`, the number of marked values in bins before b; and the form of the bins: `scale` and `shift`.
 
-    They are of equal width or, if rows crowd in those and no value is negative, of equal width of the float's own bits,
-    which is about their logarithm. Bin 0 lies below all marked values, the last above them.
+    Bins have equal width. If too many rows fall into the same bins and no value is negative, bins have equal width in
+    the bits of the floats instead, which is about a log scale. Bin 0 is below all marked values, the last bin above.
     """
     bins = BINS[0]
     while bins < min(8 * len(ordered), BINS[1]):
@@ -105,9 +105,9 @@ def table(ordered: Any, sample: Any) -> Any:
 
 @compiled
 def above(p: Any, current: Any, keep: float, add: float, ordered: Any, start: Any, scale: float, shift: int) -> int:
-    """Over all rows, twice the number of ordered values above the row's, plus the number equal to it."""
+    """Sum over all rows: twice the number of ordered values above the row's value, plus the number equal to it."""
     total, low, bins = 0, ordered[0], len(start) - 3
-    # one look-up a row: the values in higher bins and, as the last bit, whether the row's own bin holds any
+    # one look-up for each row: the number of values in higher bins; the last bit says whether its own bin has any
     packed = np.empty(bins + 2, np.int32)
     for b in range(bins + 2):
         packed[b] = 2 * (len(ordered) - start[b + 1]) + (start[b + 1] > start[b])
@@ -121,7 +121,7 @@ def above(p: Any, current: Any, keep: float, add: float, ordered: Any, start: An
         for i in range(len(q)):
             found = packed[spots[i]]
             higher += found >> 1
-            held[count] = i  # overwritten unless counted: no branch, which could not be foreseen
+            held[count] = i  # written always, kept only if counted: a branch here could not be predicted by the CPU
             count += found & 1
         total += 2 * higher
         for t in range(count):
@@ -132,7 +132,7 @@ def above(p: Any, current: Any, keep: float, add: float, ordered: Any, start: An
 
 @compiled
 def _spots(values: Any, low: float, scale: float, shift: int, bins: int, spots: Any) -> None:
-    """The bin of each value, 0 to bins + 1; it never falls where values rise."""
+    """The bin of each value, 0 to bins + 1; a greater value never has a lower bin."""
     if shift < 0:
         for i in range(len(values)):
             spots[i] = np.uint32(np.int32(min(max((values[i] - low) * scale + 1.0, 0.0), bins + 1.0)))
@@ -155,7 +155,7 @@ def _starts(ordered: Any, low: float, scale: float, shift: int, bins: int) -> An
 
 @compiled
 def _crowd(sample: Any, low: float, scale: float, shift: int, bins: int, start: Any) -> int:
-    """Marked values that the rows of the sample meet in their bins."""
+    """Number of marked values in the bins of the sampled rows."""
     spots, met = np.empty(len(sample), np.uint32), 0
     _spots(sample, low, scale, shift, bins, spots)
     for spot in spots:

@@ -1,4 +1,4 @@
-"""What a scorer is, and the plain one that asks the metric itself."""
+"""Scorer: the base class, and the plain scorer that calls the metric itself."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,39 +8,40 @@ from itertools import repeat
 
 import numpy as np
 
+from kit.core.threads import threads
 from kit.metrics import Metric
-from kit.threads import threads
 
-NEAR = 2e-11  # scores that lie this close, in parts of their size, may be equal after rounding
+NEAR = 2e-11  # relative difference below which two scores may be equal after rounding
 
 
 class Scorer(ABC):
-    """Judges candidates: blends `keep * current + add * predictions[member]`, computed in float64 in this very order.
+    """Scores candidates: blends `keep * current + add * predictions[member]`, computed in float64 in this very order.
 
-    `current` is a sum or a blend of what was chosen so far; a round changes one member of it, so the rest is computed
-    once a round and not once a candidate.
+    `current` is the sum or blend of what was chosen so far. The candidates of a round differ in one member only, so
+    everything else is computed once for each round.
 
     Args:
-        metric: what is judged by.
+        metric: the metric that scores candidates.
         y: (n, targets) labels.
         predictions: (members, n, outputs) floats of any width, also memory-mapped; they are never copied as a whole.
-        clip: candidates are cut to [0, 1] before they are judged, for weights that may be negative.
+        clip: whether candidates are clipped to [0, 1] before they are scored, for weights that may be negative.
     """
 
-    exact = True  # `score` gives the metric's own value to the last bit; if not, it lies within NEAR of it
+    threads = True  # whether `score` may be called from several threads at once
+    exact = True  # True: `score` equals the metric's own value to the last bit; False: the difference is below NEAR
 
     def __init__(self, metric: Metric, y: np.ndarray, predictions: np.ndarray, clip: bool = False) -> None:
         self.metric, self.y, self.clip = metric, y, clip
-        self.predictions = np.asarray(predictions)  # a memory map as the plain array it is, not copied
+        self.predictions = np.asarray(predictions)  # makes a plain array of a memory map, without a copy
         self.sign = 1 if metric.greater_is_better else -1
 
     def prepare(self, current: np.ndarray) -> np.ndarray:
-        """`current` in the form that `score` wants, made once a round."""
+        """`current` in the form that `score` needs; called once for each round."""
         return current
 
     @abstractmethod
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
-        """The score of one candidate; called from several threads at once."""
+        """The score of one candidate; several threads call this at the same time."""
 
     def scores(
         self,
@@ -50,21 +51,25 @@ class Scorer(ABC):
         adds: Sequence[float],
         parts: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Scores (candidates,) of `keep * current + add * predictions[member]`, one `adds` a candidate.
+        """Scores (candidates,) of `keep * current + add * predictions[member]`.
 
         Args:
             current: (n, outputs) float64.
-            keep: what current is multiplied by; `nan` stands for 1 - add.
-            parts: (members,) how much of each member `current` is made of. Scorers that know what members come to
-                together (`Squares`) need not look at the rows then.
+            members: (candidates,) index of the member that each candidate adds.
+            keep: factor of `current`; `nan` means 1 - add.
+            adds: (candidates,) factor of the added member.
+            parts: (members,) weights of the members in `current`. With them, `Squares` computes scores from sums and
+                does not read the rows.
         """
-        return self.asked(current, members, [1 - add if math.isnan(keep) else keep for add in adds], adds)
+        return self.one_by_one(current, members, [1 - add if math.isnan(keep) else keep for add in adds], adds)
 
-    def asked(
+    def one_by_one(
         self, current: np.ndarray, members: Sequence[int], keeps: Sequence[float], adds: Sequence[float]
     ) -> np.ndarray:
-        """The `score` of each candidate, from threads."""
+        """The `score` of each candidate, computed in threads if that is safe."""
         prepared = self.prepare(current)
+        if not self.threads:
+            return np.array([self.score(prepared, m, k, a) for m, k, a in zip(members, keeps, adds, strict=True)])
         with ThreadPoolExecutor(threads()) as pool:
             return np.array(list(pool.map(self.score, repeat(prepared), members, keeps, adds)))
 
@@ -75,33 +80,23 @@ class Scorer(ABC):
         return blend.clip(0, 1, out=blend) if self.clip else blend
 
     def plain(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
-        """What the metric itself says of one candidate."""
+        """The metric's own score of one candidate."""
         return self.metric(self.y, self.blended(current, member, keep, add))
 
     def value(self, score: float) -> float:
-        """A score as searches compare it: greater is better, rounded, for noise must not part equal blends."""
+        """A score for comparisons: greater is better, and rounded, so that rounding noise makes no difference."""
         return self.sign * float(f"{score:.12g}")
 
 
 class Plain(Scorer):
-    """Asks the metric for every candidate: for metrics that have no quicker way, and where there is little to judge."""
+    """Computes the metric of every candidate: for metrics without a faster scorer, and for few rows."""
+
+    threads = False  # a user's own metric may not be thread-safe
 
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
         return self.plain(current, member, keep, add)
 
-    def scores(
-        self,
-        current: np.ndarray,
-        members: Sequence[int],
-        keep: float,
-        adds: Sequence[float],
-        parts: np.ndarray | None = None,
-    ) -> np.ndarray:
-        # one after another: a metric of the user need not bear threads
-        pairs = zip(members, adds, strict=True)
-        return np.array([self.score(current, m, 1 - a if math.isnan(keep) else keep, a) for m, a in pairs])
-
 
 def near(a: float, b: float) -> bool:
-    """Whether two scores are so close that rounding may make them equal, or the noise of a sum part them."""
+    """Whether two scores are so close that their difference may be rounding noise."""
     return abs(a - b) <= NEAR * max(abs(a), abs(b)) + 1e-14

@@ -1,4 +1,4 @@
-"""numba's compiler, as the kernels of the scorers use it."""
+"""Compiles the kernels of the scorers with numba."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ from numba import njit
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` as machine code that runs beside others in threads and adds in the order it is written in.
+    """`function` as machine code that can run in several threads and adds numbers in the written order.
 
-    Code is kept on disk, beside the module or, if that folder cannot be written, in the user's cache; where neither can
-    be written it is compiled anew in every process.
+    The code is cached on disk: beside the module or, if that folder cannot be written, in the user's cache folder. If
+    neither can be written, every process compiles it again.
     """
     try:
         return njit(nogil=True, error_model="numpy", cache=True)(function)

@@ -1,4 +1,4 @@
-"""Quadratic weighted kappa of candidates: from three sums over the grades they come to."""
+"""Quadratic weighted kappa of candidates, from three sums over the predicted grades."""
 
 from typing import Any
 
@@ -12,25 +12,25 @@ from kit.metrics import Metric
 class Kappa(Scorer):
     """`quadratic_kappa` of values, rounded to the nearest grade, or of probabilities of the grades."""
 
-    exact = False  # its variances are taken from sums
+    exact = False  # variances are computed from sums
 
     def __init__(self, metric: Metric, y: np.ndarray, predictions: np.ndarray, clip: bool = False) -> None:
         super().__init__(metric, y, predictions, clip)
         self.truth = np.asarray(y, dtype=np.float64).ravel()
-        self.middle = float(np.round(self.truth.mean()))  # grades are counted from here: small numbers, exact sums
+        self.middle = float(np.round(self.truth.mean()))  # origin of the grades: small numbers have exact sums
         self.truth = self.truth - self.middle
 
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
         n, truth = len(self.truth), self.truth
-        said, square, error = grades(self.predictions[member], current, keep, add, truth, self.middle) / n
-        chance = truth.var() + (square - said**2) + (truth.mean() - said) ** 2
-        return float(1 - error / chance) if (truth != truth[0]).any() else np.nan
+        mean, square, error = grades(self.predictions[member], current, keep, add, truth, self.middle) / n
+        by_chance = truth.var() + (square - mean**2) + (truth.mean() - mean) ** 2
+        return float(1 - error / by_chance) if (truth != truth[0]).any() else np.nan
 
 
 @compiled
 def grades(p: Any, current: Any, keep: float, add: float, truth: Any, middle: float) -> Any:
-    """Sums over rows of the grade, of its square and of its squared distance to the truth, counted from the middle."""
-    said, square, error = 0.0, 0.0, 0.0
+    """Sums over rows of the grade, its square, and its squared distance to the true grade; grades minus `middle`."""
+    total, square, error = 0.0, 0.0, 0.0
     for i in range(len(p)):
         top = keep * current[i, 0] + add * p[i, 0]
         grade = np.floor(top + 0.5)
@@ -41,7 +41,7 @@ def grades(p: Any, current: Any, keep: float, add: float, truth: Any, middle: fl
                 if v > top:
                     grade, top = float(c), v
         grade -= middle
-        said += grade
+        total += grade
         square += grade * grade
         error += (truth[i] - grade) ** 2
-    return np.array([said, square, error])
+    return np.array([total, square, error])

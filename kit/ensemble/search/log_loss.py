@@ -1,4 +1,4 @@
-"""Log loss of candidates: the logarithm of a product of many cells instead of one logarithm a cell."""
+"""Log loss of candidates: one logarithm of a product of many cells, not one logarithm for each cell."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from kit.ensemble.search.base import Scorer
 from kit.ensemble.search.compiled import compiled
 from kit.metrics import Metric
 
-TINY = float(np.finfo(np.float64).eps)  # as the metric clips
-LANES, DEPTH = 64, 16  # TINY to the power of DEPTH is still a float; lanes side by side are multiplied at once
+TINY = float(np.finfo(np.float64).eps)  # the metric clips at the same value
+LANES, DEPTH = 64, 16  # TINY ** DEPTH is still a float; the products of several lanes are computed at the same time
 
 
 class LogLoss(Scorer):
@@ -35,7 +35,7 @@ class LogLoss(Scorer):
 
 @compiled
 def logs_of_hard(p: Any, current: Any, keep: float, add: float, truth: Any) -> float:
-    """Sum over cells of the logarithm of the probability that was given to the truth; labels yes or no."""
+    """Sum over cells of the log probability of the true label; labels are 0 or 1."""
     total, n = 0.0, len(p)
     lanes = np.empty(LANES)
     for first in range(0, n, LANES * DEPTH):
@@ -53,7 +53,7 @@ def logs_of_hard(p: Any, current: Any, keep: float, add: float, truth: Any) -> f
 
 @compiled
 def logs_of_soft(p: Any, current: Any, keep: float, add: float, truth: Any) -> float:
-    """The same where a label may lie between no (0) and yes (1)."""
+    """The same for labels between 0 and 1."""
     total = 0.0
     for i in range(len(p)):
         v = min(max(keep * current[i] + add * p[i], TINY), 1 - TINY)
@@ -63,7 +63,7 @@ def logs_of_soft(p: Any, current: Any, keep: float, add: float, truth: Any) -> f
 
 @compiled
 def logs_of_classes(p: Any, current: Any, keep: float, add: float, truth: Any) -> float:
-    """Sum over rows of the logarithm of the true class's part of the row's probabilities."""
+    """Sum over rows of the log of the true class's probability, divided by the row's sum."""
     total, product, depth = 0.0, 1.0, 0
     for i in range(len(p)):
         whole, own = 0.0, 0.0

@@ -1,8 +1,8 @@
 """Root mean square error of candidates.
 
-The squared error of a blend is a sum over pairs of members of how their errors go together (Bates & Granger 1969).
-Those sums are made once; a candidate then costs no look at the rows. Where errors all but cancel, little of the sum is
-left beside its rounding: then the rows are asked.
+The squared error of a blend is a sum over pairs of members: weights times the sum over rows of the product of their
+errors (Bates & Granger 1969). These sums are computed once; then a candidate is scored without reading the rows. If the
+terms nearly cancel each other, rounding is too large for this, and the score is computed from the rows.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from kit.ensemble.search.base import Scorer
 from kit.ensemble.search.compiled import compiled
 from kit.metrics import Metric
 
-LANES = 64  # at least so many sums side by side
-MEMBERS = 1000  # the pairs of more would cost more than they spare
-BLOCK = 1 << 20  # predictions whose pairs are summed at a time: 8 MiB
-CANCELS = 100.0  # times smaller than its terms may a sum be
+LANES = 64  # smallest number of sums that are updated in turn
+MEMBERS = 1000  # with more members, computing all pairs would take longer than it saves
+BLOCK = 1 << 20  # predictions in one block of sums: 8 MiB
+CANCELS = 100.0  # a sum may be this many times smaller than its terms
 
 
 class Squares(Scorer):
@@ -28,7 +28,7 @@ class Squares(Scorer):
     def __init__(self, metric: Metric, y: np.ndarray, predictions: np.ndarray, clip: bool = False) -> None:
         super().__init__(metric, y, predictions, clip)
         self.truth = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        # members' errors leave it out, which is right where weights sum to 1: but for rounding they do
+        # sum of squared labels, for the size of rounding errors: weights sum to 1 only up to rounding
         self.level = (self.truth**2).sum(axis=0)[:, None]
         self.pairs: np.ndarray | None = None
 
@@ -46,7 +46,7 @@ class Squares(Scorer):
         kept = 1 - add if np.isnan(keep) else np.full(len(add), keep)
         if self.pairs is None:
             self.pairs = self._pairs()
-        together = self.pairs @ parts  # (outputs, members): errors of what is in, beside each member's
+        together = self.pairs @ parts  # (outputs, members): products of the errors of `current` and of each member
         own = np.diagonal(self.pairs, axis1=1, axis2=2)
         sums = kept**2 * (together @ parts)[:, None] + 2 * kept * add * together[:, which] + add**2 * own[:, which]
         size = np.sqrt(own)
@@ -55,7 +55,7 @@ class Squares(Scorer):
         scores = np.sqrt(np.where(good, sums, 0) / len(self.truth)).mean(axis=0)
         rest = np.flatnonzero(~good)
         if len(rest):
-            scores[rest] = self.asked(current, which[rest].tolist(), kept[rest].tolist(), add[rest].tolist())
+            scores[rest] = self.one_by_one(current, which[rest].tolist(), kept[rest].tolist(), add[rest].tolist())
         return np.asarray(scores)
 
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
@@ -78,8 +78,8 @@ class Squares(Scorer):
 
 @compiled
 def squares(p: Any, current: Any, keep: float, add: float, truth: Any, columns: int) -> Any:
-    """Sum of squares of each column's errors; cells lie row by row."""
-    lanes = columns * (1 + (LANES - 1) // columns)  # a lane sees cells of one column only
+    """Sum of squared errors of each column; cells are in row-major order."""
+    lanes = columns * (1 + (LANES - 1) // columns)  # each lane has cells of one column only
     parts, n = np.zeros(lanes), len(p)
     for begin in range(0, n, lanes):
         end = min(begin + lanes, n)

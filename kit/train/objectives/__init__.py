@@ -1,9 +1,9 @@
-"""Objectives beyond the plain one; each wraps another, so they combine: `RDrop(Penalised(Supervised(loss), …))`."""
+"""More objectives. Each one wraps another, so they can be combined: `RDrop(WithPenalty(Supervised(loss), …))`."""
 
-from kit.train.objectives.each import Each
 from kit.train.objectives.language import WithLanguageModel, causal
+from kit.train.objectives.mean_of_outputs import MeanOfOutputs
 from kit.train.objectives.negative_correlation import NegativeCorrelation
-from kit.train.objectives.penalised import Penalised
+from kit.train.objectives.penalty import WithPenalty
 from kit.train.objectives.rdrop import RDrop
 
-__all__ = ["Each", "NegativeCorrelation", "Penalised", "RDrop", "WithLanguageModel", "causal"]
+__all__ = ["MeanOfOutputs", "NegativeCorrelation", "RDrop", "WithLanguageModel", "WithPenalty", "causal"]

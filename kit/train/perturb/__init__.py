@@ -1,10 +1,13 @@
-"""Perturbations: what shifts inputs or weights while a model learns. Naming one imports no torch."""
+"""Perturbations: adversarial training and noise shift inputs or weights while a model learns.
+
+The classes are settings: importing them does not import torch.
+"""
 
 from typing import TYPE_CHECKING
 
-from kit.lazy import lazy
+from kit.core.lazy import lazy
 from kit.train.perturb.awp import AWP
-from kit.train.perturb.base import Again, Perturb
+from kit.train.perturb.base import Perturb, Replay
 from kit.train.perturb.fgm import FGM
 from kit.train.perturb.fgsm import FGSM
 from kit.train.perturb.freelb import FreeLB
@@ -14,11 +17,23 @@ from kit.train.perturb.pgd import PGD
 from kit.train.perturb.vat import VAT
 
 if TYPE_CHECKING:
-    from kit.train.perturb.point import Point
+    from kit.train.perturb.hook_point import HookPoint
 
 __all__ = [
-    "AWP", "FGM", "FGSM", "PGD", "VAT", "Again", "FreeLB", "GaussianNoise", "GradientPenalty", "NEFTune", "Noise",
-    "Perturb", "Point", "UniformNoise",
+    "AWP",
+    "FGM",
+    "FGSM",
+    "PGD",
+    "VAT",
+    "FreeLB",
+    "GaussianNoise",
+    "GradientPenalty",
+    "HookPoint",
+    "NEFTune",
+    "Noise",
+    "Perturb",
+    "Replay",
+    "UniformNoise",
 ]  # fmt: skip
 
-__getattr__ = lazy(__name__, {"Point": "point"})
+__getattr__ = lazy(__name__, __file__)

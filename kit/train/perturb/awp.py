@@ -1,39 +1,47 @@
-"""AWP: the weights are shifted, not the inputs."""
+"""AWP: adversarial training that shifts the weights, not the inputs."""
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from kit.lazy import later
-from kit.train.perturb.base import Again, Perturb
+from kit.core.lazy import later
+from kit.train.perturb.ball import unit
+from kit.train.perturb.base import Perturb, Replay
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from kit.train.perturb.point import Point
+    from kit.train.perturb.hook_point import HookPoint
 else:
     torch = later("torch")
 
 
 class AWP(Perturb):
-    """Adversarial weight perturbation (Wu, Xia & Wang 2020): one more pass a batch.
+    """Adversarial weight perturbation (Wu, Xia & Wang 2020): one more pass per batch.
 
-    Every matrix w (not biases and norms) is shifted by eps · ‖w‖ · g / ‖g‖, g the gradient that it holds (of this and
-    earlier batches of the step), the loss there is added to the plain one, and w is put back, bit for bit.
+    Shifts every matrix w (not biases and norms) by eps · ‖w‖ · g / ‖g‖, where g is its gradient so far (of this batch
+    and earlier ones of the step; of one more pass if the loss is Flooding). Adds the loss at the shifted weights to the
+    plain one. Then restores w exactly.
     """
 
     needs_point: ClassVar[bool] = False
 
-    eps: float = Field(0.005, gt=0, description="length of a matrix's shift over its own length")
+    eps: float = Field(0.005, gt=0, description="L2 norm of a matrix's shift, divided by the matrix's own norm")
 
-    def _add(self, model: "nn.Module", point: "Point | None", again: Again) -> "Tensor":
-        matrices = [(p, p.detach().clone(), p.grad) for p in model.parameters() if p.ndim > 1 and p.grad is not None]
+    def _add(self, model: "nn.Module", point: "HookPoint | None", replay: Replay) -> "Tensor":
+        held = [p for p in model.parameters() if p.ndim > 1 and p.grad is not None]
+        if replay.unflooded is None:
+            gradients = [p.grad for p in held]
+        else:
+            gradients = list(torch.autograd.grad(replay.unflooded(), held, allow_unused=True))
+        pairs = zip(held, gradients, strict=True)
+        matrices = [(p, p.detach().clone(), gradient) for p, gradient in pairs if gradient is not None]
         try:
             with torch.no_grad():
                 for p, weight, gradient in matrices:
-                    p.add_(gradient * (self.eps * weight.norm() / gradient.norm().clamp_min(torch.finfo(p.dtype).tiny)))
-            return again.backward()
+                    p.add_(unit(gradient[None])[0] * (self.eps * weight.norm()))
+            return replay.backward()
         finally:
             with torch.no_grad():
                 for p, weight, _ in matrices:

@@ -1,8 +1,8 @@
-"""Shifts of limited size, row by row: `x` is (n, …), a mask is (n, length) with True at real tokens, or None."""
+"""Shifts of limited size for each row: `x` is (n, …), a mask is (n, length) with True at real tokens, or None."""
 
 from typing import TYPE_CHECKING, Literal
 
-from kit.lazy import later
+from kit.core.lazy import later
 
 if TYPE_CHECKING:
     import torch
@@ -20,23 +20,26 @@ def real(x: "Tensor", mask: "Tensor | None") -> "Tensor":
 
 
 def size(x: "Tensor", mask: "Tensor | None") -> "Tensor":
-    """Numbers in each row, padding not counted, as (n, 1, …)."""
+    """How many numbers each row has, without padding, as (n, 1, …)."""
     count = torch.ones_like(x) if mask is None else _like(mask, x).expand_as(x)
     return _column(count.reshape(len(x), -1).sum(1, dtype=torch.float32), x).to(x.dtype)
 
 
 def unit(x: "Tensor") -> "Tensor":
-    """Each row at L2 length one; zero rows stay zero."""
-    return F.normalize(x.reshape(len(x), -1), dim=1, eps=torch.finfo(x.dtype).tiny).view_as(x)
+    """Each row at L2 length one, however small or large its numbers are; zero rows stay zero."""
+    rows = x.reshape(len(x), -1)
+    largest = rows.abs().amax(1, keepdim=True)
+    rows = rows / torch.where(largest > 0, largest, 1)  # squares of less than 1e-23 would be nothing in fp32
+    return F.normalize(rows, dim=1).view_as(x)
 
 
 def steepest(gradient: "Tensor", norm: Norm) -> "Tensor":
-    """The shift of size one that raises a linear function most."""
+    """The shift of size one that increases a linear function with this gradient the most."""
     return unit(gradient) if norm == "l2" else gradient.sign()
 
 
 def project(x: "Tensor", eps: float, norm: Norm) -> "Tensor":
-    """The nearest place in the ball of radius `eps`."""
+    """Projects each row to the nearest point of the ball of radius `eps`."""
     if norm == "linf":
         return x.clamp(-eps, eps)
     length = _column(torch.linalg.vector_norm(x.reshape(len(x), -1), dim=1), x)
@@ -44,7 +47,7 @@ def project(x: "Tensor", eps: float, norm: Norm) -> "Tensor":
 
 
 def anywhere(like: "Tensor", eps: float, norm: Norm, mask: "Tensor | None") -> "Tensor":
-    """A place drawn uniformly from the ball of radius `eps`, zero at padding."""
+    """A shift of the shape of `like`, each row drawn uniformly from the ball of radius `eps`; zero at padding."""
     if norm == "linf":
         return real(torch.empty_like(like).uniform_(-eps, eps), mask)
     radius = _column(torch.rand_like(like.reshape(len(like), -1)[:, 0]), like) ** (1 / size(like, mask))

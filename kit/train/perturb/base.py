@@ -1,4 +1,4 @@
-"""Perturb: further gradients from a shifted place, so that the model is right in a neighbourhood of each row."""
+"""Perturb: adds the gradients at shifted inputs or weights, so the model also fits the neighbourhood of each row."""
 
 import contextlib
 from abc import abstractmethod
@@ -8,91 +8,109 @@ from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from pydantic import Field
 
-from kit.lazy import later
-from kit.spec import Spec, validator
+from kit.core.lazy import later
+from kit.core.spec import Spec, validator
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from kit.train.perturb.point import Point
+    from kit.train.perturb.hook_point import HookPoint
 else:
     torch = later("torch")
 
 
 @dataclass(frozen=True)
-class Again:
-    """The batch of the plain pass, as often as wanted; dropout and noise are drawn anew each time.
+class Replay:
+    """Repeats the forward pass of a batch. Each call draws new dropout masks and noise.
 
     Attributes:
         loss: runs the objective: the batch's loss, a scalar with its graph, summed over rows and divided by `divisor`.
         output: runs the model: its output (n, k), with its graph.
-        divisor: what sums over rows are divided by, in the plain pass too; fp16's scale of the loss is in it.
+        divisor: divisor of sums over rows, also in the plain pass. It includes the loss scale of fp16.
+        unflooded: runs the objective: its loss without Flooding; None if nothing in it is flooded.
     """
 
     loss: "Callable[[], Tensor]"
     output: "Callable[[], Tensor]"
     divisor: "float | Tensor" = 1.0
+    unflooded: "Callable[[], Tensor] | None" = None
+
+    @property
+    def ascent(self) -> "Callable[[], Tensor]":
+        """Runs the objective: the loss that a shift is to raise."""
+        return self.unflooded or self.loss
+
+    def gradient(self, point: "HookPoint") -> "Tensor":
+        """Gradient of `ascent` at the unshifted inputs: that of the plain pass, unless its loss was flooded."""
+        if self.unflooded is None:
+            return point.grad
+        return point.gradient_of(self.unflooded, torch.zeros_like(point.value))
 
     def backward(self) -> "Tensor":
-        """Adds the gradients of the loss to those of the parameters, and gives the loss, detached."""
+        """Adds the gradients of the loss to those of the parameters. Returns the loss, detached."""
         loss = self.loss()
         loss.backward()
         return loss.detach()
 
 
 class Perturb(Spec):
-    """Settings of a perturbation of inputs or weights.
+    """Base class of the settings of a perturbation of inputs or weights.
 
     Attributes:
-        needs_point: whether inputs are shifted, so that `add` must be told where.
-        replaces_plain: whether `add` gives the whole gradient of a batch, so that there is to be no plain pass.
+        needs_point: whether inputs are shifted, so that `add` needs a hook point.
+        replaces_plain: whether `add` gives the whole gradient of a batch, so there is no plain pass. Then its first
+            pass updates the buffers, and `_add` restores them after all others.
     """
 
     needs_point: ClassVar[bool] = True
     replaces_plain: ClassVar[bool] = False
 
     start: float = Field(0.0, ge=0, description="epochs trained before it begins")
-    start_score: float | None = Field(None, description="or once the last judged score reaches this; none: epochs only")
+    start_score: float | None = Field(
+        None, description="it also begins once the last validation score reaches this; none: epochs only"
+    )
 
     @validator(mode="after")
     def _can_wait(self) -> Self:
         if self.start_score is not None and not self.start:
-            raise ValueError("start_score says nothing where start is 0; set start to the epoch when it begins at last")
+            raise ValueError("start_score has no effect with start = 0; set start to the latest epoch when it begins")
         return self
 
     def active(self, epoch: float, score: float | None) -> bool:
-        """Whether it is time.
+        """Whether the perturbation has begun.
 
         Args:
-            epoch: epochs trained so far, with their fraction.
-            score: the last judged score, negated where less is better; None before the first.
+            epoch: epochs trained so far, as a fraction.
+            score: the last validation score, higher is better (losses are negated); None before the first.
         """
         reached = self.start_score is not None and score is not None and score >= self.start_score
         return reached or epoch >= self.start
 
-    def add(self, model: "nn.Module", point: "Point | None", again: Again) -> "Tensor":
+    def add(self, model: "nn.Module", point: "HookPoint | None", replay: Replay) -> "Tensor":
         """Adds the gradients of the perturbed loss to those of the parameters, and leaves all else as it was.
 
-        The statistics of batch norm stay those of plain passes.
+        Buffers, such as the statistics of batch norm and the vectors of spectral norm, follow one pass a batch: the
+        plain one, or where there is none the first of these.
 
         Args:
             model: its parameters hold the plain gradients of this batch (and of earlier batches of the step).
             point: where inputs are shifted, None where none are; it was `wanted` in the plain pass, if there was one.
-            again: the same batch once more.
+            replay: the same batch, for further passes.
 
         Returns:
             The loss that was added, detached, divided as that of the plain pass.
         """
-        with _keeping_buffers(model):
-            return self._add(model, cast("Point", point), again)
+        with contextlib.nullcontext() if self.replaces_plain else keeping_buffers(model):
+            return self._add(model, cast("HookPoint", point), replay)
 
     @abstractmethod
-    def _add(self, model: "nn.Module", point: "Point", again: Again) -> "Tensor": ...
+    def _add(self, model: "nn.Module", point: "HookPoint", replay: Replay) -> "Tensor": ...
 
 
 @contextlib.contextmanager
-def _keeping_buffers(model: "nn.Module") -> Iterator[None]:
+def keeping_buffers(model: "nn.Module") -> Iterator[None]:
+    """Context at whose end the buffers of the model are as they were."""
     kept = [
         (module, name, buffer, buffer.clone())
         for module in model.modules()

@@ -1,27 +1,28 @@
-"""FGM: one step along the gradient of the embeddings."""
+"""FGM: adversarial training with one step along the gradient of the embeddings."""
 
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from kit.train.perturb.ball import unit
-from kit.train.perturb.base import Again, Perturb
+from kit.train.perturb.base import Perturb, Replay
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from kit.train.perturb.point import Point
+    from kit.train.perturb.hook_point import HookPoint
 
 
 class FGM(Perturb):
-    """Adversarial training with the fast gradient method (Miyato, Dai & Goodfellow 2017): one more pass a batch.
+    """Adversarial training with the fast gradient method (Miyato, Dai & Goodfellow 2017): one more pass per batch.
 
-    Each row is shifted by eps · g / ‖g‖₂, g its gradient in the plain pass over all of its real tokens; the loss there
-    is added to the plain one. The paper scales embeddings to unit variance, here eps is in their own unit.
+    Shifts each row by eps · g / ‖g‖₂, where g is the row's gradient in the plain pass, over all of its real tokens, and
+    adds the loss of the shifted rows to the plain one. The paper scales embeddings to unit variance; here they are not
+    scaled, so a good eps depends on their size.
     """
 
-    eps: float = Field(1.0, gt=0, description="L2 length of a row's shift")
+    eps: float = Field(1.0, gt=0, description="L2 norm of a row's shift")
 
-    def _add(self, model: "nn.Module", point: "Point", again: Again) -> "Tensor":
-        with point.shifted(self.eps * unit(point.grad)):
-            return again.backward()
+    def _add(self, model: "nn.Module", point: "HookPoint", replay: Replay) -> "Tensor":
+        with point.shifted(self.eps * unit(replay.gradient(point))):
+            return replay.backward()

@@ -1,0 +1,1 @@
+"""Dogs vs. Cats Redux (Kaggle, 2016)."""

@@ -1,0 +1,1 @@
+"""Code that does not depend on competitions: settings, errors, files, threads, processes."""

@@ -1,0 +1,1 @@
+"""Blends that average members, with equal or learnt weights."""

@@ -1,0 +1,1 @@
+"""Calibration: probabilities that agree with observed frequencies."""

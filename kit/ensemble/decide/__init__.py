@@ -1,0 +1,1 @@
+"""Decisions from predictions: thresholds and grades."""

@@ -1,0 +1,1 @@
+"""Stacking: a second-level model of the members' predictions."""

@@ -1,0 +1,1 @@
+"""Comparisons of members and settings, with intervals and tests."""

@@ -1,0 +1,57 @@
+"""Budget: fits are begun as long as the time lasts."""
+
+import os
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from kit.run.events import OnEvent
+from kit.run.jobs import Job, fit_jobs, unfinished
+from kit.run.outcome import Outcome
+
+
+class Budget:
+    """Fits what the bank lacks until an hour is reached.
+
+    Time is looked at before every fit (of `processes:N` before N of them, of Ray before each block), so that of a block
+    that does not end in time a part is kept, and the next call goes on there.
+
+    Args:
+        hours: from now; None: no limit.
+        on: the executor.
+        guess: seconds of a fit, until one has been timed here; kept folds may come from another machine.
+    """
+
+    def __init__(self, hours: float | None, on: str, guess: float = 0.0) -> None:
+        self.on, self.guess = on, guess
+        self.end = None if hours is None else time.monotonic() + hours * 3600
+        self.seconds: list[float] = []
+
+    def fit(self, jobs: Sequence[Job], on_event: OnEvent) -> tuple[dict[Job, Outcome], bool]:
+        """The outcomes of those that were begun or finished before, and whether that is all of them."""
+        missing = unfinished(jobs)
+        outcomes = fit_jobs([job for job in jobs if job not in missing], "inline", on_event)
+        at_once = self._at_once() or max(len(missing), 1)
+        for start in range(0, len(missing), at_once):
+            if self._late():
+                return outcomes, False
+            some, began = missing[start : start + at_once], time.monotonic()
+            ended = fit_jobs(some, self.on, on_event)
+            outcomes |= ended
+            if any(outcome.finished for outcome in ended.values()):  # what fails at once is no measure of a fit's time
+                self.seconds.append(time.monotonic() - began)
+        return outcomes, True
+
+    def _late(self) -> bool:
+        """Whether what begins now would probably end too late."""
+        if self.end is None:
+            return False
+        return time.monotonic() + (float(np.mean(self.seconds)) if self.seconds else self.guess) > self.end
+
+    def _at_once(self) -> int | None:
+        """Fits that are begun together; None: as many as there are."""
+        kind, _, rest = self.on.partition(":")
+        if self.end is None or kind == "ray":
+            return None
+        return 1 if kind == "inline" else int(rest or os.cpu_count() or 1)

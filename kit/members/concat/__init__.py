@@ -1,0 +1,1 @@
+"""Concat: several networks with one head."""

@@ -1,0 +1,1 @@
+"""Encoder: a pretrained text encoder, fine-tuned."""

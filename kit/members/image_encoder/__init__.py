@@ -1,0 +1,1 @@
+"""ImageEncoder: a network of pictures, fine-tuned."""

@@ -1,0 +1,1 @@
+"""Module: makes a member of your own torch network."""

@@ -1,0 +1,1 @@
+"""The base of all members that the training loop trains."""

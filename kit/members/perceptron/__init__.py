@@ -1,0 +1,1 @@
+"""Perceptron: a network of numeric and categorical columns."""

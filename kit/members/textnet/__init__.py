@@ -1,0 +1,1 @@
+"""TextNet: text networks that are trained from scratch."""

@@ -1,0 +1,1 @@
+"""Reading: one file of a competition, and the checks of what it holds."""

@@ -1,0 +1,71 @@
+"""Training curves of a member: loss by step and score by epoch, a line a fold."""
+
+from typing import TYPE_CHECKING
+
+from kit.report.plots import Pictures, thinned
+from kit.report.style import LIGHT, SERIES
+from kit.report.training_log import Log
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_POINTS = 500  # of a drawn curve
+
+
+def curves(name: str, found: dict[str, Log], metric: str, pictures: Pictures) -> list[str]:
+    """The pictures of a member: none where it logs no loss.
+
+    Args:
+        name: of the member.
+        found: its logs by fold, see `fold_logs`.
+        metric: name of the metric of its scores.
+    """
+    if not any("loss" in line for log in found.values() for line in log):
+        return []
+    speeds = [[line["rows_per_second"] for line in log if "rows_per_second" in line][-1:] for log in found.values()]
+    last = [speed for speeds_ in speeds for speed in speeds_]
+    speed = f" About {sum(last) / len(last):,.0f} rows a second." if last else ""
+    figures = [
+        pictures.draw(
+            f"training-{name}", f"Training loss of {name} by step",
+            f"Training loss, one line per fold; the thin line is the learning rate (its scale is left out).{speed}",
+            lambda axes: _plot(axes, found),
+        )
+    ]  # fmt: skip
+    if any("score" in line for log in found.values() for line in log):
+        figures.append(
+            pictures.draw(
+                f"training-{name}-score", f"Score of {name} after each epoch",
+                f"{metric} after each epoch, of the rows that early stopping uses, one line per fold; higher is better "
+                "(a metric where lower is better has its sign changed).",
+                lambda axes: _plot_series(axes, found, "score"),
+            )
+        )  # fmt: skip
+    return figures
+
+
+def _plot(axes: "Axes", found: dict[str, Log]) -> None:
+    _plot_series(axes, found, "loss")
+    log = next(iter(found.values()))
+    rates = [(line["step"], line["lr"]) for line in log if isinstance(line.get("lr"), (int, float))]
+    if len(rates) > 1:
+        other = axes.twinx()
+        other.plot(*zip(*rates, strict=True), color=LIGHT["faint"], linewidth=0.7)
+        other.set_ylim(0, max(rate for _, rate in rates) * 3 or 1)
+        other.set_axis_off()
+
+
+def _plot_series(axes: "Axes", found: dict[str, Log], what: str) -> None:
+    """What was logged under one name, a line a fold."""
+    for index, (part, log) in enumerate(found.items()):
+        lines = [line for line in log if isinstance(line.get(what), (int, float))]
+        lines = [lines[i] for i in thinned(len(lines), MAX_POINTS)]
+        steps, values = [line["step"] for line in lines], [line[what] for line in lines]
+        marker = "o" if len(lines) < 12 else ""
+        axes.plot(
+            steps, values, marker=marker, color=SERIES[index % len(SERIES)], label=part, linewidth=1.2, markersize=3
+        )
+    axes.set_xlabel("step")
+    axes.set_ylabel(what)
+    if len(found) <= 10:
+        axes.legend()

@@ -1,0 +1,1 @@
+"""A run: a recipe opened on its rows, its jobs and its bank."""

@@ -1,0 +1,143 @@
+"""Cells: what stands in a column, spelled the same way however a file or a frame holds it."""
+
+import datetime
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# What counts as missing in columns that are not text. In a text column only the empty field is: "None" is a word.
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "None", "-nan", "-NaN"]
+UNMIXED = ("string", "integer", "floating", "boolean", "datetime64", "datetime", "empty")
+EXACT = 2.0**53  # whole floats below this are written without a point
+
+
+def cell_text(value: Any) -> str | None:
+    """A cell as a string; None where it is missing.
+
+    `7.0` is "7", True is "True", a date is as in ISO 8601; the items of a list stand one after another, with commas.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ", ".join(text for item in value if (text := cell_text(item)) is not None)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        whole = math.isfinite(number) and number.is_integer() and abs(number) < EXACT
+        return str(int(number)) if whole else repr(number)
+    if isinstance(value, datetime.datetime):  # pandas' Timestamp is one
+        return value.isoformat(sep=" ")
+    return str(value)
+
+
+def well_formed(column: pd.Series) -> pd.Series:
+    """The column without halves of surrogate pairs, which stand for no character and which pyarrow refuses.
+
+    JSON may hold them as escapes, broken texts as they are; each becomes U+FFFD, the replacement character.
+    """
+    if column.dtype != object:
+        return column
+    values = column.tolist()
+    try:
+        "".join([value for value in values if isinstance(value, str)]).encode()
+    except UnicodeEncodeError:
+        return pd.Series([_well_formed(value) for value in values], index=column.index, name=column.name, dtype=object)
+    return column
+
+
+def _well_formed(value: Any) -> Any:
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+def words(values: Sequence[str | None], codes: np.ndarray) -> Any:
+    """(n,) strings, as pandas holds strings: the value at each of these places, missing at -1."""
+    return pd.Series([*values, None], dtype=None if any(value is not None for value in values) else object).array.take(
+        np.where(codes < 0, len(values), codes)
+    )
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One column of one file or frame.
+
+    Attributes:
+        name: of the file.
+        column: the values, as they were read.
+        ids: of the rows, for notes; None: rows are numbered.
+    """
+
+    name: str
+    column: pd.Series
+    ids: pd.Series | None = None
+
+    @cached_property
+    def numeric(self) -> bool:
+        """Whether all of it is numbers already, or nothing at all."""
+        kinds, dtype = pd.api.types, self.column.dtype
+        plain = kinds.is_numeric_dtype(dtype) and not kinds.is_bool_dtype(dtype) and not kinds.is_complex_dtype(dtype)
+        return bool(plain or kinds.is_timedelta64_dtype(dtype)) or not self.column.notna().any()
+
+    @property
+    def categorical(self) -> bool:
+        """Whether a frame says that it is a category."""
+        return isinstance(self.column.dtype, pd.CategoricalDtype)
+
+    @property
+    def floats(self) -> np.ndarray:
+        """(n,) float64 of a numeric column; spans of time are days."""
+        column = self.column
+        if pd.api.types.is_timedelta64_dtype(column.dtype):
+            column = column.dt.total_seconds() / 86_400
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+            return column.to_numpy(np.float64)
+        return pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+
+    @cached_property
+    def found(self) -> tuple[np.ndarray, list[str]]:
+        """(n,) places among the different values, -1 where a cell is missing; and these, without outer blanks."""
+        column = self.column
+        if self.categorical:
+            column = column.astype(object)
+        plain = isinstance(column.dtype, pd.StringDtype)
+        if not plain and pd.api.types.infer_dtype(column, skipna=True) not in UNMIXED:
+            column = pd.Series([cell_text(value) for value in column], dtype=object)  # 1 and True are equal to pandas
+        codes, values = pd.factorize(column)
+        texts = [(cell_text(value) or "").strip() for value in values]
+        names: dict[str, int] = {}
+        places = [-1 if text in MISSING else names.setdefault(text, len(names)) for text in texts]
+        return np.array([*places, -1], dtype=np.int64)[codes], list(names)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """(n,) places in `values`, -1 where a cell is missing."""
+        return self.found[0]
+
+    @property
+    def values(self) -> list[str]:
+        """The different values as strings."""
+        return self.found[1]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """(values,) rows that have each."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
+
+    @property
+    def count(self) -> int:
+        """Rows that have a value."""
+        return int(self.column.notna().sum()) if self.numeric else int(self.counts.sum())
+
+    def at(self, row: int) -> str:
+        """Where a row is: its id, or its number."""
+        return f"row {row}" if self.ids is None else f"id {self.ids.iloc[row]}"

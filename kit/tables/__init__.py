@@ -1,0 +1,1 @@
+"""Turns columns into numbers and features."""

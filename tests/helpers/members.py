@@ -1,0 +1,56 @@
+"""A member of every kind, small enough to be fitted in a second."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kit.members
+from kit.member import Member
+from kit.members import NBSVM, Boost, Concat, Encoder, Linear, Module, Perceptron, TextNet, ULMFiT, Views
+from kit.pretrain import LanguageModelling
+from kit.text import Tfidf
+from kit.train import Stage
+from kit.tta import Windows
+from tests.helpers.house import tiny_bert
+from tests.helpers.pictures import tiny as tiny_pictures
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a BERT with random weights."""
+    folder = tmp_path_factory.mktemp("weights") / "bert"
+    tiny_bert(folder)
+    return folder
+
+
+def tiny_network(inputs: Any) -> Any:
+    """A network of one's own: a layer."""
+    from torch import nn
+
+    return nn.Linear(inputs.width, inputs.outputs)
+
+
+NO_MEMBERS = {"pairs", "fine_tuning", "Embedding"}  # what `kit.members` offers beside members
+
+
+def tiny_member(name: str, bert: Path) -> Member:
+    """A member of each kind with settings that fit in a second; a new kind is tried with its defaults."""
+    brief = Stage(epochs=1)
+    tiny: dict[str, Any] = {"min_count": 1, "width": 8, "stage": brief}
+    made: dict[str, Any] = {
+        "Boost": lambda: Boost(trees=5, min_leaf=3),
+        "Linear": lambda: Linear(word=Tfidf(min_df=1), char=None),
+        "NBSVM": lambda: NBSVM(word=Tfidf(min_df=1)),
+        "Encoder": lambda: Encoder(weights=str(bert), length=8, batch_rows=16),
+        "TextNet": lambda: TextNet(**tiny),
+        "ULMFiT": lambda: ULMFiT(**tiny, pretrain=LanguageModelling(stage=brief.for_loop())).override(
+            "net=AWDLSTM(hidden=8)"
+        ),
+        "Module": lambda: Module(build=tiny_network, stage=brief),
+        "Perceptron": lambda: Perceptron(stage=brief),
+        "ImageEncoder": tiny_pictures,
+        "Concat": lambda: Concat(a=tiny_member("Encoder", bert), b=TextNet(**tiny), stage=brief),
+        "Views": lambda: Views(member=Boost(trees=5, min_leaf=3), views=(Windows(count=2),), train=True),
+    }
+    return made.get(name, getattr(kit.members, name))()
