@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BeforeValidator, Field
 
 from kit.core.spec import Spec, validator
-from kit.metrics import Metric
+from kit.metrics import Metric, f1, macro_f1
 from kit.schema.column import ColumnType
 
 # a plain string is a tuple of one name: text="review"
@@ -42,7 +42,7 @@ class Task(Spec):
     name: str = Field(description="short name: the folder in competitions/, data/ and runs/")
     kind: Kind = Field(description="binary, multilabel, multiclass or regression")
     targets: Names = Field(min_length=1, description="columns to predict")
-    metric: Metric = Field(description="how the competition scores predictions")
+    metric: Metric = Field(description="how the competition scores predictions; f1 of a multiclass task is macro_f1")
     id: Id = Field("id", description="column that names a row; none: rows are numbered")
     text: Names = Field((), description="columns that hold text")
     images: Names = Field((), description="columns that hold pictures: names below the data folder, or bytes")
@@ -60,6 +60,8 @@ class Task(Spec):
 
     @validator(mode="after")
     def _fields_agree(self) -> "Task":
+        if self.kind == "multiclass" and self.metric == f1:  # F1 of classes is the mean over them
+            object.__setattr__(self, "metric", macro_f1)
         if self.kind in ("binary", "multiclass") and len(self.targets) != 1:
             raise ValueError(f"a {self.kind} task has one target, not {len(self.targets)}: {', '.join(self.targets)}")
         if twice := [t for i, t in enumerate(self.targets) if t in self.targets[:i]]:

@@ -42,8 +42,14 @@ def likely_errors(kind: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         return np.zeros(len(y), dtype=bool)
     wrong = np.zeros(len(y), dtype=bool)
     for rows, labels, probabilities in _problems(kind, y, np.asarray(p, np.float64)):
-        if len(np.unique(labels)) == probabilities.shape[1]:  # nothing is known of a class that no row has
-            wrong[rows] |= np.asarray(_cleanlab("filter").find_label_issues(labels, probabilities, n_jobs=1))
+        counts = np.bincount(labels, minlength=probabilities.shape[1])
+        common = counts > 1  # of a class with one row or none cleanlab knows nothing
+        kept = common[labels] & (probabilities[:, common].sum(axis=1) > TINY)
+        if common.sum() > 1 and (np.bincount(labels[kept], minlength=len(counts))[common] > 1).all():
+            shares = probabilities[kept][:, common]
+            shares /= shares.sum(axis=1, keepdims=True)
+            among = (np.cumsum(common) - 1)[labels[kept]]
+            wrong[rows[kept]] |= np.asarray(_cleanlab("filter").find_label_issues(among, shares, n_jobs=1))
     return wrong
 
 

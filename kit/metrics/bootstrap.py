@@ -63,7 +63,7 @@ def resample_scorer(metric: Metric, y: np.ndarray, p: np.ndarray) -> ScoreOfCoun
     metric(y, p)  # refuses what it cannot read
     y, p = (a if a.dtype.kind == "f" else a.astype(np.float64) for a in (np.asarray(y), np.asarray(p)))
     y, p = y.reshape(len(y), -1), p.reshape(len(p), -1)
-    if has_gaps(y):
+    if has_gaps(y) and not metric.gaps:
         return _of_targets(metric, y, p)
     if metric.family == "auc":
         columns = [_auc(y[:, j] >= 0.5, p[:, j]) for j in range(y.shape[1])]

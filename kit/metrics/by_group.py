@@ -132,8 +132,8 @@ def by_group(metric: Metric, *columns: str, weights: str | Mapping[Any, float] =
     return Metric(
         GroupMean(metric.at_half(), columns, given), text,
         greater_is_better=metric.greater_is_better, needs=metric.needs, needs_variety=metric.needs_variety,
-        threshold=metric.threshold, separable=metric.by_column or metric.separable, kinds=metric.kinds,
-        columns=tuple(dict.fromkeys([*columns, *metric.columns])),
+        threshold=metric.threshold, separable=metric.by_column or metric.separable, gaps=metric.gaps,
+        kinds=metric.kinds, columns=tuple(dict.fromkeys([*columns, *metric.columns])),
     )  # fmt: skip
 
 

@@ -68,9 +68,11 @@ def f1_of_classes(sums: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def pooled_counts(y: np.ndarray, p: np.ndarray, threshold: float) -> np.ndarray:
-    """(n, 3): each row's counts of `class_counts`, summed over columns or classes."""
+    """(n, 3): each row's counts of `class_counts`, summed over columns or classes; missing labels do not count."""
     if class_indices(y, p) is None:
-        truth, predicted = decisions(y, p, threshold)
+        known = ~np.isnan(y)
+        truth, predicted = decisions(np.where(known, y, 0), p, threshold)
+        predicted &= known.reshape(predicted.shape)
         return np.stack([(truth & predicted).sum(axis=1), truth.sum(axis=1), predicted.sum(axis=1)], axis=1)
     return class_counts(y, p, threshold).reshape(len(y), 3, -1).sum(axis=2)
 
@@ -137,7 +139,7 @@ macro_f1 = Metric(
 # F1 of all columns' or all classes' counts together; of classes it is the accuracy
 micro_f1 = Metric(
     name="micro_f1", row_stats=pooled_counts, from_sums=FBeta(1.0), greater_is_better=True, needs="label",
-    threshold=0.5, kinds=("multilabel", "multiclass"),
+    threshold=0.5, kinds=("multilabel", "multiclass"), gaps=True,
 )  # fmt: skip
 # the share of right labels: of rows for classes, of cells where there are several columns
 accuracy = Metric(

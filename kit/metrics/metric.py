@@ -52,7 +52,8 @@ class Metric:
     make such metrics.
 
     Labels of several targets may be missing (NaN). Each target is then scored over its known rows, and the score is the
-    mean over targets, by `column_weights` if there are any. A metric that is no mean over columns refuses gaps.
+    mean over targets, by `column_weights` if there are any. A metric that is no mean over columns refuses gaps, unless
+    its functions leave out missing labels by themselves (`gaps`).
 
     Attributes:
         fn: `(y, p) -> float`, or `(y, p, threshold) -> float` where a threshold is set; where `columns` are named, a
@@ -70,6 +71,7 @@ class Metric:
         column_weights: of that mean; empty: all equal.
         separable: the score of several columns is the mean of the score of each, as with `by_column`, though the
             functions see all columns at once.
+        gaps: its functions see all columns at once, with NaN for missing labels, which they leave out.
         row_stats: `(y, p) -> (n, k)`, or (n,) for k = 1, with threshold and columns as `fn` has them. A row's numbers
             depend on that row alone. None instead of an array: these shapes have no such sums.
         from_sums: `(sums (k, m), n (m,)) -> (m,)` scores of m sets of rows from their sums and numbers of rows. None:
@@ -90,6 +92,7 @@ class Metric:
     by_column: bool = False
     column_weights: tuple[float, ...] = ()
     separable: bool = False
+    gaps: bool = False
     row_stats: RowStats | None = None
     from_sums: FromSums | None = None
     family: Family | None = None
@@ -128,7 +131,7 @@ class Metric:
                 raise KitError(f"{len(y)} rows of labels but {len(p)} rows of predictions")
             if self.columns:
                 self._check_columns(len(y))
-            if has_gaps(y):
+            if has_gaps(y) and not self.gaps:
                 scores = [metric._value(*known[1:]) for metric, known in self.of_targets(y, p)]
                 return float(self.mean_of_columns(np.array(scores)))
             if not self.by_column or (y.ndim == 1 and not self.column_weights):
@@ -244,10 +247,11 @@ class Metric:
 
     def identity(self) -> str | list[str]:
         """What stands for it in a key: its name; of a metric that is not kit's own, also a digest of its code."""
-        return self.name if self._is_kits else [self.name, source_digest(replace(self, bound=None))]
+        return self.name if self.is_kits else [self.name, source_digest(replace(self, bound=None))]
 
     @property
-    def _is_kits(self) -> bool:
+    def is_kits(self) -> bool:
+        """Whether it is one of kit's own metrics, found by its name."""
         try:
             return metric_named(self.name) == self
         except KitError:
@@ -258,7 +262,7 @@ class Metric:
 
     def to_setting(self) -> str | dict[str, Any]:
         """How a spec that holds it is saved: its name; of a metric that is not kit's own all but its functions."""
-        return self.name if self._is_kits else {name: getattr(self, name) for name in sorted(SAVED)}
+        return self.name if self.is_kits else {name: getattr(self, name) for name in sorted(SAVED)}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -13,7 +13,8 @@ from kit.metrics.names import FACTORIES, register
 def squared_errors(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Error of each cell, in the shape of the labels."""
     y, p = same_columns(y, p)
-    return np.asarray((y - p.astype(np.float64)) ** 2)
+    with np.errstate(over="ignore"):  # the square of an error above 1e154 is infinite, which is the worst score
+        return np.asarray((y - p.astype(np.float64)) ** 2)
 
 
 def root_of_means(sums: np.ndarray, n: np.ndarray) -> np.ndarray:

@@ -36,13 +36,19 @@ class ListStats:
         return None if y.ndim == 1 else self.of_lists(*same_columns(y, p))
 
     def of_lists(self, gains: np.ndarray, p: np.ndarray, short: bool = False) -> np.ndarray:
-        """The same of gains and predictions (lists, items); lists shorter than k are refused unless `short`."""
+        """The same of gains and predictions (lists, items); lists shorter than k are refused unless `short`.
+
+        An item whose gain is missing (NaN) is no item of its list; a list without any item does not count.
+        """
         k = self.k or p.shape[1]
         if k > p.shape[1] and not short:
             raise KitError(f"a list has {p.shape[1]} items, fewer than k = {k}")
+        known = ~np.isnan(gains)
+        gains, p = np.where(known, gains, 0), np.where(known, p, -np.inf)  # what is missing comes last
         if gains.min() < 0:
             raise KitError(f"labels must not be negative; found {gains.min():g}")
-        counts = np.ones(len(p))
+        items = known.sum(axis=1)
+        counts = np.minimum(items, 1.0)
         if self.measure == "ndcg":
             discounts = 1 / np.log2(np.arange(min(k, p.shape[1])) + 2)
             found = tie_averaged(gains, p)[:, :k] @ discounts
@@ -51,7 +57,8 @@ class ListStats:
         relevant = (gains >= 0.5).astype(np.float64)
         found, whole = tie_averaged(relevant, p)[:, :k].sum(axis=1), relevant.sum(axis=1)
         if self.measure == "precision":
-            return np.stack([found / k, counts], axis=1)
+            places = k if short else np.clip(items, 1, k)
+            return np.stack([found / places, counts], axis=1)
         return np.stack([found / np.where(whole > 0, whole, 1), whole > 0], axis=1)  # nothing to find: left out
 
 
@@ -89,6 +96,7 @@ def _metric(name: str, measure: Measure, k: float) -> Metric:
     stats = ListStats(measure, int(k))
     return Metric(
         ListMean(stats), name, row_stats=stats, from_sums=mean_of_counted, greater_is_better=True, needs="rank",
+        gaps=True,
     )  # fmt: skip
 
 

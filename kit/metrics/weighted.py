@@ -26,6 +26,7 @@ def column_weighted(metric: Metric, *weights: float) -> Metric:
         metric,
         name=f"column_weighted({name},{text})" + (f"@{threshold}" if threshold else ""),
         by_column=True,
+        gaps=False,  # each column is scored over its known rows
         column_weights=tuple(map(float, weights)),
         kinds=kinds or ("multilabel",),  # a metric of one column scores each of several
         family="auc" if metric.family == "auc" else None,  # other kernels know no weights

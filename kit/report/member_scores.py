@@ -13,7 +13,7 @@ from kit.ensemble.decide.threshold import (
 )
 from kit.metrics import mean_roc_auc
 from kit.run.bank import Fold
-from kit.run.faults import fold_faults
+from kit.run.faults import fold_faults, pooled_fault
 from kit.run.oof import out_of_fold
 from kit.run.run import Run
 
@@ -27,7 +27,7 @@ class MemberScores:
 
     Attributes:
         folds: fold → score; with a threshold, at the best threshold of the other folds.
-        pooled: score of all out-of-fold rows together; nan unless every fold is finished.
+        pooled: score of all out-of-fold rows together; nan unless every fold is finished and the metric can score them.
         auc: mean ROC AUC of these rows, if thresholds make yes or no of predictions.
         seconds: seconds of its finished folds.
         faults: fold → why the metric cannot score its predictions; then no thresholds are chosen.
@@ -54,7 +54,8 @@ def member_scores(run: Run, found: dict[int, Fold]) -> MemberScores:
         thresholds = out_of_fold_thresholds(metric, y, p, plan)
         parts = {fold: plan == fold for fold in thresholds}
         folds = {f: score_at(metric.take(at), y[at], p[at], thresholds[f]) for f, at in parts.items()}
-        pooled = score_at_folds(metric, y, p, plan, thresholds) if whole else np.nan
+        whole_scored = whole and not pooled_fault(run, found)
+        pooled = score_at_folds(metric, y, p, plan, thresholds) if whole_scored else np.nan
     auc = mean_roc_auc(y, p) if whole and shows_roc_auc(run) else np.nan
     seconds = sum(sum(kept.score["seconds"].values()) for kept in found.values())
     return MemberScores(folds, pooled, auc, seconds, faults)

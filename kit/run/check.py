@@ -35,11 +35,21 @@ def check_runs(jobs: Iterable[Job]) -> None:
     for run, name in {job.store.folder: (job.run, job.member) for job in jobs}.values():
         check_members(run, [name])
     for run in {(job.run.table.digest, job.run.table.task): job.run for job in jobs}.values():
-        task, rows = run.table.task, run.plan >= 0
-        check_metric(run.metric_of(rows), task.kind, run.table.y[rows], task.outputs)
+        metric_fault(run)
     for run, fold in {(job.store.folder, job.fold): (job.run, job.fold) for job in jobs}.values():
         if np.isnan(run.table.y).any():
             _check_known(run, fold)
+
+
+def metric_fault(run: Run) -> str:
+    """Why the metric cannot score all rows together, although it scores a fold's; empty where all is well.
+
+    Raises:
+        KitError: the metric fails on made-up predictions of every fold too; names the nearest one that fits.
+    """
+    task, rows = run.table.task, run.plan >= 0
+    parts = [run.plan[rows] == fold for fold in run.folds]
+    return check_metric(run.metric_of(rows), task.kind, run.table.y[rows], task.outputs, parts)
 
 
 def _check_known(run: Run, fold: int) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from kit.metrics.check import score_or_fault
 from kit.run.bank import Fold
+from kit.run.oof import out_of_fold
 from kit.run.run import Run
 
 
@@ -23,15 +24,33 @@ def fold_faults(run: Run, folds: dict[int, Fold]) -> dict[int, str]:
     return faults
 
 
+def pooled_fault(run: Run, folds: dict[int, Fold]) -> str:
+    """Why the metric cannot score all rows of a member together, each fold of which it scores; empty where it can.
+
+    Only a metric of one's own is asked: kit's score every set of rows that can be scored in parts.
+    """
+    if run.table.task.metric.is_kits or len(folds) < len(run.folds):
+        return ""
+    return _fault(run, out_of_fold(run, folds)[run.plan >= 0], run.plan >= 0)
+
+
 def scorable(run: Run, members: dict[str, dict[int, Fold]]) -> tuple[dict[str, dict[int, Fold]], list[str]]:
-    """The members whose folds all have a score, and a sentence about each other member."""
-    faults = {name: fold_faults(run, folds) for name, folds in members.items()}
-    good = {name: folds for name, folds in members.items() if not faults[name]}
-    sentences = [
-        f"{name} is left out of the blend: fold {next(iter(found))} has no score: {next(iter(found.values()))}"
-        for name, found in faults.items()
-        if found
-    ]
+    """The members whose folds all have a score, and one together; and a sentence about each other member."""
+    good: dict[str, dict[int, Fold]] = {}
+    sentences: list[str] = []
+    pooled: dict[str, list[str]] = {}
+    for name, folds in members.items():
+        if faults := fold_faults(run, folds):
+            fold, fault = next(iter(faults.items()))
+            sentences.append(f"{name} is left out of the blend: fold {fold} has no score: {fault}")
+        elif fault := pooled_fault(run, folds):
+            pooled.setdefault(fault, []).append(name)
+        else:
+            good[name] = folds
+    rows = f"all {np.count_nonzero(run.plan >= 0):,} rows together have no score"
+    for fault, names in pooled.items():
+        are = "are" if len(names) > 1 else "is"
+        sentences.append(f"{', '.join(names)} {are} left out of the blend: {rows}: {fault}")
     return good, sentences
 
 

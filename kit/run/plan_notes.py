@@ -1,8 +1,9 @@
-"""Notes about a fold plan before the first fit: classes that are missing in some folds, folds of unequal size."""
+"""Notes before the first fit: classes that are missing in some folds, uneven folds, a metric of folds only."""
 
 import numpy as np
 
 from kit.folds import Grouped, RandomFolds
+from kit.run.check import metric_fault
 from kit.run.run import Run
 
 UNEVEN = 1.5  # a note is shown if the largest fold has this many times the rows of the smallest
@@ -10,8 +11,20 @@ SHOWN = 5  # classes that a note names
 
 
 def plan_notes(run: Run) -> list[str]:
-    """Sentences about weak points of the plan; none if there are no weak points."""
-    return [note for note in (_rare(run), _uneven(run)) if note]
+    """Sentences about weak points of the plan; none if there are no weak points.
+
+    Raises:
+        KitError: the metric cannot score the task.
+    """
+    return [note for note in (_rare(run), _uneven(run), _folds_only(run)) if note]
+
+
+def _folds_only(run: Run) -> str:
+    """A metric that scores folds, but not all rows together."""
+    if not (fault := metric_fault(run)):
+        return ""
+    rows = np.count_nonzero(run.plan >= 0)
+    return f"metric {run.table.task.metric.name} fails on {rows:,} rows: {fault}; folds are scored, nothing is blended"
 
 
 def _rare(run: Run) -> str:

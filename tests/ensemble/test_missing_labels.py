@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from kit.core.errors import KitError
 from kit.ensemble import (
@@ -30,8 +31,9 @@ from kit.ensemble import (
     fit_thresholded,
     nested,
 )
+from kit.ensemble.decide.threshold import decide, score_at
 from kit.ensemble.search import scorer_for
-from kit.metrics import f1, log_loss, mean_roc_auc, metric_named, micro_f1, rmse
+from kit.metrics import Metric, f1, log_loss, mean_roc_auc, metric_named, micro_f1, rmse
 
 RNG = np.random.default_rng(0)
 N = 240
@@ -45,7 +47,7 @@ def known(j: int) -> np.ndarray:
     return ~np.isnan(HOLED[:, j])
 
 
-@pytest.mark.parametrize("metric", [mean_roc_auc, log_loss, rmse, f1, metric_named("mae"), metric_named("accuracy")])
+@pytest.mark.parametrize("metric", [mean_roc_auc, log_loss, rmse, f1, metric_named("mae"), metric_named("accuracy"), micro_f1, metric_named("ndcg")])  # fmt: skip
 @pytest.mark.parametrize("small", [0, 10**9])
 def test_scorers_give_the_metrics_own_scores(metric: Any, small: int) -> None:
     scorer = scorer_for(metric, HOLED, P, small=small)
@@ -64,6 +66,7 @@ def test_scorers_give_the_metrics_own_scores(metric: Any, small: int) -> None:
         (Stack(model=Trees(min_leaf=5)), log_loss), (Calibrated(method=Isotonic()), log_loss),
         (Calibrated(method=BetaCalibration()), log_loss), (PriorShift(blend=Mean()), log_loss),
         (MultiLayerStack(), log_loss), (Auto(choices=(Mean(), Greedy(), PerColumn())), mean_roc_auc), (Greedy(), f1),
+        (Greedy(), micro_f1), (HillClimb(), metric_named("ndcg")), (Simplex(), micro_f1),
     ],
 )  # fmt: skip
 def test_every_blend_learns_and_is_scored(blend: Blend, metric: Any) -> None:
@@ -104,5 +107,18 @@ def test_rows_without_any_label_change_nothing_and_a_target_without_any_is_refus
         assert one is not None and two is not None and one.score == pytest.approx(two.score, abs=1e-9)
     with pytest.raises(KitError, match="NaN or infinite labels"):
         OutOfFold(P, np.where([True, False], np.nan, Y), log_loss)
-    with pytest.raises(KitError, match="micro_f1: labels are missing"):
-        Greedy().fit_oof(OutOfFold(P, HOLED, micro_f1, plan=PLAN))
+    worst = Metric(lambda y, p: float(np.abs(y - p).max()), "worst", greater_is_better=False)
+    with pytest.raises(KitError, match="worst: labels are missing"):
+        Greedy().fit_oof(OutOfFold(P, HOLED, worst, plan=PLAN))
+
+
+def test_a_metric_of_all_targets_together_is_blended_over_known_labels() -> None:
+    oof = OutOfFold(P, HOLED, micro_f1, plan=PLAN)
+    honest = nested(Greedy(), oof, rounds=0)
+    assert honest is not None and 0 < honest.score <= 1
+    blended = fit_thresholded(Greedy(), oof)
+    cells = ~np.isnan(HOLED)
+    decided = decide(blended.predict(P), blended.thresholds)
+    assert score_at(micro_f1, HOLED, blended.predict(P), blended.thresholds) == pytest.approx(
+        f1_score(HOLED[cells], decided[cells])
+    )

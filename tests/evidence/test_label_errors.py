@@ -51,3 +51,15 @@ def test_no_probabilities_are_refused_and_a_class_without_rows_is_no_error() -> 
     with pytest.raises(KitError, match="found by probabilities, and these predictions are none"):
         label_quality("binary", np.array([[0.0], [1]]), [np.array([[-3.0], [2]])])
     assert not likely_errors("binary", np.zeros((5, 1)), np.full((5, 1), 0.4)).any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_classes_of_one_row_or_none_are_left_out_and_the_others_are_looked_at() -> None:
+    y, p, wrong = planted(4)
+    alone = likely_errors("multiclass", y[:, None].astype(float), p)
+    rare = np.concatenate([y, [4]])  # class 4 has one row, class 5 none
+    wide = np.concatenate([np.pad(p, ((0, 0), (0, 2))), [[0.1, 0.1, 0.1, 0.1, 0.5, 0.1]]])
+    found = likely_errors("multiclass", rare[:, None].astype(float), wide)
+    assert found.tolist() == [*alone, False] and found[:-1][wrong].mean() > 0.5
+    certain = np.eye(2)[[1, 1, 0]]  # no probability is left of the rows' common classes
+    assert not likely_errors("multiclass", np.array([[0.0], [0], [1]]), certain).any()

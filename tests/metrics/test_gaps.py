@@ -5,9 +5,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics as sk
+from sklearn.metrics import ndcg_score
 
 from kit.core.errors import KitError
-from kit.metrics import METRICS, Metric, by_group, column_weighted, metric_named, row_weighted, undefined_columns
+from kit.metrics import (
+    METRICS,
+    Metric,
+    by_group,
+    column_weighted,
+    metric_named,
+    micro_f1,
+    ndcg,
+    precision_at,
+    recall_at,
+    row_weighted,
+    undefined_columns,
+)  # fmt: skip
 from kit.metrics.check import check_metric
 from kit.metrics.intervals import resampled
 
@@ -18,7 +32,13 @@ P = RNG.random((N, 3))
 GAPS = RNG.random((N, 3)) < [0.3, 0.0, 0.6]
 HOLED = np.where(GAPS, np.nan, Y)
 ROWS = pd.DataFrame({"w": RNG.random(N) + 0.1, "g": RNG.integers(0, 4, N)})
-TOGETHER = {"micro_f1", "ndcg", "roc_auc", "quadratic_kappa"}  # scores of all targets of a row, or of one target alone
+POOLED = {
+    "micro_f1",
+    "ndcg",
+    "precision_at(2)",
+    "recall_at(2)",
+}  # all targets of a row together, without what is missing
+ALONE = {"roc_auc", "quadratic_kappa"}  # one target alone
 
 
 def naive(metric: Metric, of_one: Any = None) -> float:
@@ -31,15 +51,15 @@ def naive(metric: Metric, of_one: Any = None) -> float:
     return float(np.mean(scores))
 
 
-@pytest.mark.parametrize("name", [*sorted({*METRICS} - TOGETHER), "pinball(0.3)", "f_beta(2)"])
+@pytest.mark.parametrize("name", [*sorted({*METRICS} - ALONE - POOLED), "pinball(0.3)", "f_beta(2)"])
 def test_every_target_is_scored_over_its_known_rows(name: str) -> None:
     metric = metric_named(name)
     assert metric(HOLED, P) == pytest.approx(naive(metric), rel=1e-12)
     assert metric(Y, P) == pytest.approx(np.mean([metric(Y[:, j], P[:, j]) for j in range(3)]), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", [*sorted(TOGETHER), "precision_at(1)"])
-def test_what_scores_all_targets_together_refuses_gaps_before_a_fit(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(ALONE))
+def test_what_scores_one_target_alone_refuses_gaps_before_a_fit(name: str) -> None:
     with pytest.raises(KitError, match="^" + name.replace("(", r"\(").replace(")", r"\)") + ": labels are missing in"):
         metric_named(name)(HOLED, P)
     with pytest.raises(KitError, match="does not fit a multilabel task: .* fits$"):
@@ -62,7 +82,8 @@ def test_weights_of_rows_and_columns_and_groups_agree_with_the_metric_of_each_ta
         assert metric.on(ROWS)(HOLED, P) == pytest.approx(np.average(by, weights=[1, 2, 3]))
 
 
-@pytest.mark.parametrize("name", ["mean_roc_auc", "log_loss", "f1", "rmse", "average_precision", "by_group(rmse,'g')"])
+@pytest.mark.parametrize("name", ["mean_roc_auc", "log_loss", "f1", "rmse", "average_precision", "by_group(rmse,'g')", *sorted(POOLED),
+    "by_group(ndcg,'g')", "row_weighted(micro_f1,'w')"])  # fmt: skip
 def test_resamples_are_scored_as_their_rows_would_be(name: str) -> None:
     metric = metric_named(name)
     metric = metric.on(ROWS) if metric.columns else metric
@@ -99,3 +120,28 @@ def test_gaps_that_leave_nothing_are_refused() -> None:
         with pytest.raises(KitError, match="labels are NaN or infinite"):
             metric_named("rmse")(one, P[:, 0])
     assert undefined_columns(metric_named("mean_roc_auc"), [[1, np.nan], [np.nan, 0], [1, 1]]) == [0]
+
+
+def test_micro_f1_counts_known_labels() -> None:
+    cells = ~GAPS
+    assert micro_f1(HOLED, P) == pytest.approx(sk.f1_score(Y[cells], P[cells] >= 0.5))
+    weights = np.repeat(ROWS["w"].to_numpy()[:, None], 3, axis=1)[cells]
+    weighted = sk.f1_score(Y[cells], P[cells] >= 0.5, sample_weight=weights)
+    assert row_weighted(micro_f1, "w").on(ROWS)(HOLED, P) == pytest.approx(weighted)
+    each = [sk.f1_score(Y[~GAPS[:, j], j], P[~GAPS[:, j], j] >= 0.5) for j in range(3)]
+    assert column_weighted(micro_f1, 1, 2, 3)(HOLED, P) == pytest.approx(np.average(each, weights=[1, 2, 3]))
+    with pytest.raises(KitError, match="micro_f1: labels must lie between 0 and 1; found 7"):
+        micro_f1(np.where(cells, 7, HOLED), P)
+
+
+def test_lists_hold_known_items_only() -> None:
+    lists = [(y[~gap], p[~gap]) for y, p, gap in zip(Y, P, GAPS, strict=True)]
+    found = [ndcg_score([y], [p]) if len(y) > 1 else float(y[0]) for y, p in lists if len(y)]
+    assert ndcg(HOLED, P) == pytest.approx(np.mean(found))
+    first = [y[np.argsort(-p)][:2] for y, p in lists if len(y)]
+    assert precision_at(2)(HOLED, P) == pytest.approx(np.mean([top.mean() for top in first]))
+    share = [y[np.argsort(-p)][:2].sum() / y.sum() for y, p in lists if y.sum()]
+    assert recall_at(2)(HOLED, P) == pytest.approx(np.mean(share))
+    more, wide = np.concatenate([HOLED, [[np.nan] * 3]]), np.concatenate([P, [[0.1, 0.2, 0.3]]])
+    for metric in (ndcg, precision_at(2), recall_at(2), micro_f1):
+        assert metric(more, wide) == metric(HOLED, P), "a row without labels counts for nothing"

@@ -30,3 +30,12 @@ def test_the_column_wise_log_loss_is_the_mean_of_scikit_learns() -> None:
     y, p = (rng.random((80, 3)) < 0.3).astype(float), rng.random((80, 3))
     each = [sk.log_loss(y[:, j], p[:, j], labels=[0, 1]) for j in range(3)]
     assert mean_column_log_loss(y, p) == pytest.approx(np.mean(each)) == pytest.approx(log_loss(y, p))
+
+
+def test_the_width_of_predictions_does_not_change_the_score() -> None:
+    """The bank keeps float32 and a blend has float64: the only member of a blend scores as the blend."""
+    y, p = np.array([1.0, 0, 1, 0, 1]), np.array([0, 1, 1e-12, 0.25, 0.5])
+    wide, narrow = log_loss(y, p), log_loss(y, p.astype(np.float32))
+    assert wide == pytest.approx(sk.log_loss(y, p)) and narrow == pytest.approx(wide, rel=1e-6)
+    classes = np.array([[1, 0, 0], [0.5, 0.5, 0]])
+    assert log_loss(np.array([2, 0]), classes.astype(np.float32)) == log_loss(np.array([2, 0]), classes)

@@ -6,7 +6,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn import metrics as sk
 
 from kit.core.errors import KitError
-from kit.metrics import mape, metric_named, pearson, pinball, rmsle, smape, spearman, undefined_columns
+from kit.metrics import mape, metric_named, pearson, pinball, rmse, rmsle, smape, spearman, undefined_columns
 
 rng = np.random.default_rng(0)
 
@@ -61,3 +61,8 @@ def test_correlations_of_constants() -> None:
         assert metric(y, np.zeros((5, 2))) == 0, "constant predictions know nothing"
         assert metric(y, y + 1) == pytest.approx(1), "a column whose labels are all equal is left out"
         assert np.isnan(metric(np.ones(5), np.arange(5))) and undefined_columns(metric, y) == [1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_error_too_large_to_be_squared_is_the_worst_score() -> None:
+    assert rmse([0.0, 1.0], [1e200, 1.0]) == np.inf

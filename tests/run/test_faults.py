@@ -1,6 +1,7 @@
 """A metric that fails costs no fit: what cannot be scored is refused before the first, and predictions are kept."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from kit.run.blend import blend
 from kit.run.events import Event, FoldEnded
 from kit.run.faults import fold_faults
 from kit.run.jobs import fit_jobs, jobs_of, raise_failures
+from kit.run.plan_notes import plan_notes
 from kit.run.run import Run
 from kit.table import Table
 from kit.task import Task
@@ -116,6 +118,41 @@ def root_log_error(y: np.ndarray, p: np.ndarray) -> float:
     """RMSLE as many write it: nan where a prediction is below -1."""
     with np.errstate(invalid="ignore"):
         return float(np.sqrt(np.mean((np.log1p(p) - np.log1p(y)) ** 2)))
+
+
+def few(y: np.ndarray, p: np.ndarray) -> float:
+    """Cannot score all 90 rows."""
+    if len(y) > 60:
+        raise ZeroDivisionError("too many")
+    return float(((y - p) ** 2).mean())
+
+
+def test_a_metric_that_fails_on_all_rows_still_shows_the_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Picky(Recipe):
+        task = Task(name="picky", kind="regression", targets=("y",), metric=Metric(few, greater_is_better=False))
+        folds = KFold(n=3)
+        boost = Boost(trees=5, min_leaf=5)
+        other = Boost(trees=3, min_leaf=5)
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": [f"{i:03}" for i in range(90)], "x": rng.random(90)})
+    run = Run(Picky(), Table(Picky.task, frame.assign(y=2 * frame["x"]), frame[:0]), tmp_path)
+    why = rf"ZeroDivisionError in test_faults\.py, line {few.__code__.co_firstlineno + 3}: too many"
+    (note,) = plan_notes(run)
+    assert re.fullmatch(f"metric few fails on 90 rows: {why}; folds are scored, nothing is blended", note)
+    raise_failures(fit_jobs(jobs_of(run)))
+    monkeypatch.setenv("KIT_REPORT", "no")
+    console = Console(width=200, file=io.StringIO(), record=True)
+    (missed,) = finish(console, run, ["boost", "other"], False)
+    assert re.fullmatch(
+        f"boost, other are left out of the blend: all 90 rows together have no score: few: {why}", missed
+    )
+    table = console.export_text()
+    assert "nothing to blend" in table
+    for name in ("boost", "other"):
+        scores = [kept.score["score"] for kept in run.gathered(name).values()]
+        (row,) = [line for line in table.splitlines() if line.startswith(f"│ {name}*")]
+        assert all(f"{score:.4f}" in row for score in (*scores, np.mean(scores))) and row.count("·") == 2
 
 
 class Low(Recipe):

@@ -20,7 +20,7 @@ from kit import (
     cross_validate,
 )
 from kit.folds import StratifiedGrouped
-from kit.metrics import mean_roc_auc, micro_f1
+from kit.metrics import Metric, mean_roc_auc, micro_f1
 
 N = 150
 NAMES = ["a", "b"]
@@ -99,12 +99,12 @@ def test_a_fold_that_knows_nothing_of_a_target_is_refused_before_the_first_fit(t
 
 def test_a_metric_of_all_targets_together_is_refused_before_the_first_fit(tmp_path: Path) -> None:
     frame, _ = frame_of()
-    with pytest.raises(
-        KitError, match="metric micro_f1 does not fit a multilabel task: labels are missing in .* fits$"
-    ):
-        cross_validate(
-            frame.drop(columns=["site", "fold"]), target=NAMES, members=Linear(), metric=micro_f1, folds=KFold(n=3)
-        )
+    inputs = frame.drop(columns=["site", "fold"])
+    worst = Metric(lambda y, p: float(np.abs(y - p).max()), "worst", greater_is_better=False)
+    with pytest.raises(KitError, match="metric worst does not fit a multilabel task: labels are missing in .* fits$"):
+        cross_validate(inputs, target=NAMES, members=Linear(), metric=worst, folds=KFold(n=3))
+    found = cross_validate(inputs, target=NAMES, members=Linear(), metric=micro_f1, folds=KFold(n=3))
+    assert 0.9 < found.session.blend().score <= 1, "it scores all known labels together"
 
 
 def test_the_only_target_keeps_its_refusal() -> None:

@@ -38,7 +38,7 @@ def scorer_for(
     # let the metric check its input; clipping must not hide a member whose predictions are no probabilities
     for member in predictions if clip else predictions[:1]:
         metric(y, member)
-    if has_gaps(np.asarray(y)):
+    if has_gaps(np.asarray(y)) and not metric.gaps:
         parts = []
         for j, (of_target, (rows, labels, _)) in enumerate(metric.of_targets(y, predictions[0])):
             known = np.asarray(predictions[:, rows, j : j + 1])
