@@ -1,7 +1,7 @@
 """Notebooks run from top to bottom and hold no outputs; `ArrayBatches`, which they read from."""
 
 import json
-from collections.abc import Iterator
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,15 @@ from tests.helpers.house import ROOT
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(count)
-
-
-def code(path: Path) -> list[str]:
-    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+def run(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path, check: str) -> list[Any]:
+    """Runs a notebook and then `check` in a kernel, as Jupyter does; gives the code cells with their outputs."""
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install 'kit[dev]'")
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: pip install 'kit[dev]'")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
+    notebook.cells.append(nbformat.v4.new_code_cell(check))
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    return [cell for cell in notebook.cells if cell["cell_type"] == "code"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -36,35 +35,36 @@ def test_a_notebook_holds_no_outputs(path: Path) -> None:
         assert cell["cell_type"] == "markdown" or (cell["outputs"], cell["execution_count"]) == ([], None)
 
 
+@pytest.mark.slow
 def test_the_engine_s_notebook_does_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.chdir(tmp_path)
-    said: dict[str, Any] = {"__name__": "__main__"}
-    cells = code(next(path for path in NOTEBOOKS if path.stem == "training_engine"))
-    with torch.random.fork_rng():
-        for i, cell in enumerate(cells):
-            exec(compile(cell, f"cell {i}", "exec"), said)
-    assert len(cells[1].strip().splitlines()) == 5 and "kit.data" not in "".join(cells)
-    reached = [said["accuracy"](said[name]) for name in ("net", "two", "fgm", "ema", "resumed")]
-    assert said["accuracy"](said["mlp"]()) < 0.3 and min(reached) > 0.85
-    assert said["same"] and len(said["best"].scores) == 5 and len(said["curves"]["cosine"]) == 100
+    cells = run("training_engine", monkeypatch, tmp_path, """
+reached = [accuracy(network) for network in (net, two, fgm, ema, resumed)]
+assert accuracy(mlp()) < 0.3 and min(reached) > 0.85, reached
+assert same and len(best.scores) == 5 and len(curves["cosine"]) == 100
+""")  # fmt: skip
+    five, drawn = cells[1], next(cell for cell in cells if cell["source"].startswith("import matplotlib"))
+    assert len(five["source"].strip().splitlines()) == 5 and "accuracy 0.9" in five["outputs"][0]["text"]
+    assert any("image/png" in output.get("data", {}) for output in drawn["outputs"])
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 def test_the_first_run_goes_from_one_import_to_a_submission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "__main__"}
-    cells = code(next(path for path in NOTEBOOKS if path.stem == "first_run"))
-    for i, cell in enumerate(cells):
-        exec(compile(cell, f"cell {i}", "exec"), names)
-    assert cells[0].startswith("from kit import ") and "from kit." not in "".join(cells)  # one door
-    blend, submission, sample = names["blend"], names["submission"], names["test"]
-    assert blend.score > 0.95 and set(blend.weights) == {"linear", "nbsvm", "boost"}
-    assert blend.submission == Path("runs/first_run/submission.csv") and len(submission) == len(sample)
-    assert not names["submission"].isna().any(axis=None) and len(names["predicted"]) == 3
-    assert list(names["cv"].oof.columns) == ["id", "linear", "complement_nb"]
-    assert names["fitted"].predict(["a text", "another"]).shape == (2, 1)
+    cells = run("first_run", monkeypatch, tmp_path, """
+assert blend.score > 0.95 and set(blend.weights) == {"linear", "nbsvm", "boost"}
+assert blend.submission == Path("runs/first_run/submission.csv") and len(submission) == len(test)
+assert not submission.isna().any(axis=None) and len(predicted) == 3
+assert list(cv.oof.columns) == ["id", "linear", "complement_nb"]
+assert fitted.predict(["a text", "another"]).shape == (2, 1)
+""")  # fmt: skip
+    sources = "".join(cell["source"] for cell in cells)
+    assert cells[0]["source"].startswith("from kit import ") and "from kit." not in sources  # one door
+    fit = next(cell["outputs"] for cell in cells if "run.fit()" in cell["source"])
+    blend = next(cell["outputs"] for cell in cells if cell["source"].endswith("\nblend"))
+    shown = "".join(output["data"]["text/plain"] for output in fit)  # progress, then the table
+    assert "train.csv: 4 missing texts" in shown and "boost fold 2: mean_roc_auc 0.9" in shown
+    assert all(outputs[-1]["data"]["text/html"].startswith("<pre") for outputs in (fit, blend))
+    assert "nested" in blend[-1]["data"]["text/html"] and "nested" not in fit[-1]["data"]["text/html"]
 
 
 # ---- batches of arrays -------------------------------------------------------------------------

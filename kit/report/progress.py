@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 
 from kit.core.units import duration
 from kit.report.step_log import LoggedStep, last_step
-from kit.report.time_left import TimeLeft, UnderWay, time_left
+from kit.report.time_left import Pace, TimeLeft, UnderWay, time_left
 from kit.run.events import Event, FoldEnded, FoldStarted, PrepareEnded, PrepareStarted
 from kit.run.jobs import Job
 
@@ -40,6 +40,7 @@ class Progress:
         self.scores: dict[str, list[float]] = {}
         self.started: dict[Job, float] = {}
         self.steps: dict[Job, LoggedStep] = {}
+        self.paces: dict[Job, Pace] = {}
         self.preparing: dict[Job, float] = {}
         self.lock = threading.Lock()  # events come from one thread; another thread watches the logs
         self.bars = Bars(
@@ -74,6 +75,7 @@ class Progress:
                 line = f"{_preparing(job)}: {duration(event.seconds)}" if event.seconds >= 1 else ""
             elif isinstance(event, FoldStarted):
                 self.started[job] = time.monotonic()
+                self.paces[job] = Pace()
                 self.waiting[name] -= 1
                 self._begin(job, str(job))
             else:
@@ -110,21 +112,25 @@ class Progress:
 
     def _left(self) -> TimeLeft:
         now = time.monotonic()
-        under_way = [UnderWay(_name(job), now - began, self._share(job)) for job, began in self.started.items()]
+        under_way = [
+            UnderWay(_name(job), now - began, self.paces[job].left(now)) for job, began in self.started.items()
+        ]
         return time_left(self.waiting, under_way, self.finished)
 
-    def _share(self, job: Job) -> float | None:
-        step, stage = self.steps.get(job), getattr(job.run.recipe.members[job.member], "stage", None)
-        if step is None or stage is None:  # a member made of members logs its parts one after another
-            return None
-        return step.share(1 + len(getattr(job.run.recipe.members[job.member], "then", ())))
+    def _see(self, job: Job, step: LoggedStep) -> None:
+        self.steps[job], member = step, job.run.recipe.members[job.member]
+        if getattr(member, "stage", None) is not None:  # a member made of members logs its parts one after another
+            stages = 1 + len(getattr(member, "then", ()))
+            self.paces[job].see(time.monotonic(), step.share(stages), step.seconds_left(stages))
 
     def _watch(self) -> None:
         spoken = time.monotonic()
         while not self.ended.wait(0.5 if self.has_bars else min(2.0, self.every)):
             read = {job: step for job in list(self.started) if (step := last_step(self.parts[job]))}
             with self.lock:
-                self.steps.update({job: step for job, step in read.items() if job in self.started})
+                for job, step in read.items():
+                    if job in self.started:
+                        self._see(job, step)
                 self._show()
                 lines = self._lines() if time.monotonic() - spoken >= self.every else []
             if lines and not self.has_bars:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-NEEDED = {"stage", "step", "steps", "epoch", "loss", "rows_per_second"}  # a member may log other lines
+NEEDED = {
+    "stage",
+    "step",
+    "steps",
+    "epoch",
+    "loss",
+    "rows_per_second",
+    "steps_per_second",
+}  # a member may log other lines
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,7 @@ class LoggedStep:
         epoch: it is in, from 1.
         loss: mean since the line before.
         rows_per_second: since the line before.
+        steps_per_second: since the line before.
     """
 
     stage: int
@@ -27,10 +36,15 @@ class LoggedStep:
     epoch: int
     loss: float
     rows_per_second: float
+    steps_per_second: float
 
     def share(self, stages: int) -> float:
         """Part of the training that is done, if all stages take equally long."""
         return min(1.0, (self.stage + self.step / self.steps) / max(1, stages))
+
+    def seconds_left(self, stages: int) -> float:
+        """Seconds until the last stage ends, at the speed of this line, if all stages take equally long."""
+        return (1 - self.share(stages)) * max(1, stages) * self.steps / self.steps_per_second
 
     def __str__(self) -> str:
         speed = f"{self.rows_per_second:.0f} rows/s"

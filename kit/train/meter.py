@@ -1,4 +1,4 @@
-"""Meter: mean loss and speed, logged every few steps."""
+"""Meter: mean loss and speed, logged from the first step on, then now and then."""
 
 import math
 import time
@@ -19,10 +19,13 @@ class Meter:
         done: steps that were done before, by a run that was killed.
         device: device of the loss.
         every: steps between two lines. Reading the loss has to wait for the GPU, so it is not read in each step.
+        seconds: after this many seconds without a line, the next step has one: steps may be slow.
     """
 
-    def __init__(self, stage: int, steps: int, done: int, device: torch.device, every: int = 20) -> None:
-        self.stage, self.steps, self.every, self.device = stage, steps, every, device
+    def __init__(
+        self, stage: int, steps: int, done: int, device: torch.device, every: int = 20, seconds: float = 10.0
+    ) -> None:
+        self.stage, self.steps, self.every, self.device, self.seconds = stage, steps, every, device, seconds
         self._begin(done)
 
     def _begin(self, done: int) -> None:
@@ -35,8 +38,9 @@ class Meter:
         self.rows += rows
 
     def due(self, step: int) -> bool:
-        """Whether a line is logged after this step."""
-        return (step + 1) % self.every == 0 or step + 1 == self.steps
+        """Whether a line is logged after this step, counted from 0: the first, the last, and some others."""
+        by_steps = step == 0 or (step + 1) % self.every == 0 or step + 1 == self.steps
+        return by_steps or time.monotonic() - self.started >= self.seconds
 
     def line(self, step: int, epoch: int, lr: float) -> dict[str, Any]:
         """The line to log: mean loss and speed since the last line.

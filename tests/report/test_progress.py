@@ -22,7 +22,9 @@ from kit.run.run import Run
 from kit.task import Task
 from tests.helpers.house import wait_until, write_csvs
 
-LINE = {"stage": 0, "step": 20, "steps": 100, "epoch": 1, "loss": 0.25, "lr": 1e-3, "rows_per_second": 31.2}
+LINE = {"stage": 0, "step": 20, "steps": 100, "epoch": 1, "loss": 0.25, "lr": 1e-3}
+SPEED = {"rows_per_second": 31.2, "steps_per_second": 0.5}
+LINE |= SPEED
 
 
 class Three(Recipe):
@@ -159,12 +161,13 @@ def test_the_newest_step_of_all_logs_is_taken(tmp_path: Path) -> None:
     ]
     (tmp_path / "part1").mkdir()
     (tmp_path / "part1" / "log.jsonl").write_text("\n".join(lines))
-    assert last_step(tmp_path) == LoggedStep(stage=0, step=40, steps=100, epoch=1, loss=0.25, rows_per_second=31.2)
+    assert last_step(tmp_path) == LoggedStep(stage=0, step=40, steps=100, epoch=1, loss=0.25, **SPEED)
 
 
 def test_stages_share_the_training() -> None:
-    step = LoggedStep(stage=1, step=50, steps=100, epoch=1, loss=0.1, rows_per_second=1.0)
+    step = LoggedStep(stage=1, step=50, steps=100, epoch=1, loss=0.1, **SPEED)
     assert step.share(stages=2) == 0.75 and step.share(stages=1) == 1.0
+    assert step.seconds_left(stages=2) == 100.0  # 50 steps, two seconds each
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.report.time_left import TimeLeft, UnderWay, time_left
+from kit.report.time_left import Pace, TimeLeft, UnderWay, time_left
 
 
 def test_each_member_counts_with_its_own_speed() -> None:
@@ -22,7 +22,7 @@ def test_a_member_that_was_never_timed_makes_it_unknown() -> None:
 
 
 def test_steps_tell_before_the_first_fold_is_finished() -> None:
-    left = time_left({"minilm": 4}, [UnderWay("minilm", 15.0, share=0.25)], {})
+    left = time_left({"minilm": 4}, [UnderWay("minilm", 15.0, left=45.0)], {})
     assert left.seconds == pytest.approx(45 + 4 * 60)
 
 
@@ -32,9 +32,9 @@ def test_folds_of_an_earlier_run_are_enough() -> None:
 
 def test_what_follows_the_last_step_is_waited_for() -> None:
     """Steps that are all done say nothing of the predictions; what the last fold took does."""
-    done = UnderWay("minilm", 40.0, share=1.0)
+    done = UnderWay("minilm", 40.0, left=0.0)
     assert time_left({}, [done], {"minilm": [60.0]}).seconds == pytest.approx(20)
-    slow = UnderWay("minilm", 90.0, share=0.5)  # and a fold that is slower than the last one is believed
+    slow = UnderWay("minilm", 90.0, left=90.0)  # and a fold that is slower than the last one is believed
     assert time_left({}, [slow], {"minilm": [60.0]}).seconds == pytest.approx(90)
 
 
@@ -47,3 +47,16 @@ def test_folds_at_once_share_the_work_but_none_ends_before_itself() -> None:
 
 def test_nothing_is_left_in_the_end() -> None:
     assert time_left({}, [], {}) == TimeLeft(0.0)
+
+
+def test_the_first_step_gives_its_own_speed_and_later_ones_the_mean_since_it() -> None:
+    """What was loaded before the first step, here 100 s, is not counted once for each step."""
+    pace = Pace()
+    assert pace.left(99.0) is None
+    pace.see(100.0, share=0.01, by_speed=400.0)  # a slow first step
+    assert pace.left(100.0) == 400.0 and pace.left(110.0) == 390.0  # the clock goes on between two lines
+    pace.see(120.0, share=0.21, by_speed=10.0)
+    assert pace.left(120.0) == pytest.approx(20 / 0.2 * 0.79)
+    pace.see(130.0, share=0.21, by_speed=10.0)  # the same line, read once more
+    assert pace.left(130.0) == pytest.approx(20 / 0.2 * 0.79 - 10)
+    assert pace.left(1000.0) == 0.0
