@@ -33,6 +33,8 @@ class Views(Wrapper):
     Validation rows and test rows get the same views. The views of a train row are in the same fold as the row.
     """
 
+    version = 2
+
     seed: int = Field(0, ge=0, description="seed of the views; the member has its own seed")
     views: tuple[View, ...] = Field((), description="the views of a row; empty: the member alone")
     mean: MeanKind = Field("mean", description="mean of predictions; geometric: mean of log-odds; rank: mean of ranks")

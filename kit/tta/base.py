@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from kit.core.errors import KitError
 from kit.core.spec import Spec, digest
 from kit.rows import Rows
-from kit.source import Arrays, Source
+from kit.source import Arrays, Named, Source, in_parts
 from kit.task import Task
 
 NewColumns = dict[str, list[str] | np.ndarray]
@@ -46,7 +46,7 @@ class View(Spec):
         return None
 
 
-VERSION = 2  # of the arrays that views are cached as
+VERSION = 3  # of the arrays that views are cached as
 
 
 def with_views(rows: Rows, views: Sequence[View], seed: int) -> Rows:
@@ -89,7 +89,7 @@ def _together(source: Source, views: Sequence[View], task: Task, seed: int, name
         return {"views": np.array([i for i, _ in seen], dtype=np.int64), **packed}
 
     # without a folder, a source of its own is used, so the arrays are not kept in memory
-    arrays = (source if source.folder else Source(source.frame, files=source.files)).blocks(name, compute)
+    arrays = (source if source.folder else Source(source.frame, files=source.files)).blocks(name, compute, _gathered)
     parts, looks = [source.frame], list[Any]([None])
     of = arrays["views"].tolist()  # the number of the view that gives each
     for k, view in enumerate(of):
@@ -102,6 +102,12 @@ def _together(source: Source, views: Sequence[View], task: Task, seed: int, name
         original=source if shown else None, looks=tuple(looks) if shown else (),
         extra=source.extra,
     )  # fmt: skip
+
+
+def _gathered(blocks: Iterable[Arrays]) -> Named:
+    """Each view's columns of all blocks of rows; the views themselves are the same for every block."""
+    for name, parts in in_parts(blocks).items():
+        yield name, next(iter(blocks))[name] if name == "views" else parts
 
 
 def _packed(values: list[str] | np.ndarray) -> np.ndarray:

@@ -207,6 +207,14 @@ def test_views_are_made_once_and_kept_where_the_source_keeps_things(tmp_path: Pa
     assert held() is None  # nothing is held longer than the rows it was made of
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_many_rows_have_the_views_of_few(tmp_path: Path, kept: bool) -> None:
+    frame = pd.DataFrame({"t": [f"a b {i}" for i in range(2500)]})  # more than are computed at once
+    rows = Rows(SEVERAL, Source(frame, tmp_path if kept else None), np.array([3, 2400]))
+    seen = with_views(rows, (Window(size=1), Window(place="tail", size=1)), 0)
+    assert seen.texts() == ["a b 3", "a b 2400", "a", "a", "3", "2400"]
+
+
 class Doubled(View):
     """A view of numbers."""
 
