@@ -99,7 +99,7 @@ def train(
             meter = Meter(number, len(plan.steps), done, device)
             set_trainable(model, stage, plan.steps[max(done - 1, 0)][0], free)
             with prefetched(rows, plan.after(done), device, workers) as made:
-                source = with_fixed_features(made, model, stage, plan.order)
+                source = with_fixed_features(meter.watched(made), model, stage, plan.order)
                 for step in range(done, len(plan.steps)):
                     if best.out_of_patience:
                         break

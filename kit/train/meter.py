@@ -1,13 +1,15 @@
-"""Meter: mean loss and speed, logged from the first step on, then now and then."""
+"""Meter: mean loss, speed and waiting for data, logged from the first step on, then now and then."""
 
 import math
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kit.core.errors import KitError
+from kit.train.step_plan import Batches
 
 
 class Meter:
@@ -29,8 +31,12 @@ class Meter:
         self._begin(done)
 
     def _begin(self, done: int) -> None:
-        self.done, self.rows, self.started = done, 0, time.monotonic()
+        self.done, self.rows, self.started, self.waited = done, 0, time.monotonic(), 0.0
         self.loss = torch.zeros((), device=self.device)
+
+    def watched(self, batches: Batches) -> "Watched":
+        """The same batches; the seconds that a step waits for them are counted."""
+        return Watched(batches, self)
 
     def add(self, loss: Tensor, rows: int) -> None:
         """Adds the loss of a step, summed over its rows."""
@@ -65,6 +71,34 @@ class Meter:
             "lr": lr,
             "rows_per_second": self.rows / seconds,
             "steps_per_second": (step + 1 - self.done) / seconds,
+            "waiting": self.waited / seconds,  # share of the time in which a step waited for its batches
         }
         self._begin(step + 1)
         return line
+
+
+class Watched:
+    """Batches, and how long it takes until they are there: of those made ahead, only what is left to wait for.
+
+    Args:
+        batches: gives the batches.
+        meter: is told the seconds.
+    """
+
+    def __init__(self, batches: Batches, meter: Meter) -> None:
+        self.batches, self.meter = batches, meter
+
+    @property
+    def changed(self) -> Any:
+        """What changes rows in each epoch, if anything does."""
+        return getattr(self.batches, "changed", None)
+
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        return self.batches.plan(epoch)
+
+    def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
+        begun = time.monotonic()
+        try:
+            return self.batches[rows]
+        finally:
+            self.meter.waited += time.monotonic() - begun

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,24 @@ def test_rates_follow_the_schedule_for_every_group(tmp_path: Path) -> None:
     assert {g["peak"] for g in groups} == {0.02, 0.3}
     for group in groups:
         assert group["lr"] == pytest.approx(group["peak"] * warmed(LinearDecay(), 79, 80, 0.25))
+
+
+def test_the_log_says_what_share_of_the_time_steps_waited_for_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, shares = [0.0], list[float]()
+    monkeypatch.setattr("kit.train.meter.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    class Late(Cut):
+        def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
+            clock[0] += 3
+            return super().__getitem__(rows)
+
+    class Slow(Net):
+        def forward(self, **inputs: Tensor) -> Tensor:
+            clock[0] += 1
+            return super().forward(**inputs)
+
+    train(Slow(), Supervised(BCE()), Late([5] * 40), LoopStage(), on_log=lambda line: shares.append(line["waiting"]))
+    assert len(shares) > 1 and set(shares) == {0.75}
 
 
 def test_scores_of_validated_epochs_are_logged(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Training curves of a member: loss by step and score by epoch, a line a fold."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kit.report.plots import Pictures, thinned
 from kit.report.style import LIGHT, SERIES
@@ -22,9 +22,11 @@ def curves(name: str, found: dict[str, Log], metric: str, pictures: Pictures) ->
     """
     if not any("loss" in line for log in found.values() for line in log):
         return []
-    speeds = [[line["rows_per_second"] for line in log if "rows_per_second" in line][-1:] for log in found.values()]
-    last = [speed for speeds_ in speeds for speed in speeds_]
-    speed = f" About {sum(last) / len(last):,.0f} rows a second." if last else ""
+    last = [line for log in found.values() for line in [line for line in log if "rows_per_second" in line][-1:]]
+    speed = f" About {_mean(last, 'rows_per_second'):,.0f} rows a second" if last else ""
+    if last and all("waiting" in line for line in last):
+        speed += f"; {_mean(last, 'waiting'):.0%} of the time steps waited for their batches"
+    speed += "." if last else ""
     figures = [
         pictures.draw(
             f"training-{name}", f"Training loss of {name} by step",
@@ -42,6 +44,10 @@ def curves(name: str, found: dict[str, Log], metric: str, pictures: Pictures) ->
             )
         )  # fmt: skip
     return figures
+
+
+def _mean(lines: "list[dict[str, Any]]", what: str) -> float:
+    return sum(line[what] for line in lines) / len(lines)
 
 
 def _plot(axes: "Axes", found: dict[str, Log]) -> None:
