@@ -78,7 +78,7 @@ def _pipeline(augment: PixelAugment, height: int, width: int) -> Any:
 
 
 class ImageAugment(PixelAugment):
-    """FlipKind, crops, turns and colours in three strengths.
+    """Flips, crops, turns and colours in three strengths.
 
     - light: a small shift, zoom and turn, and some brightness and contrast.
     - medium: a random part of the picture (Szegedy et al. 2015) in place of the shift, a small turn, colours.

@@ -29,7 +29,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class PictureArray:
-    """PictureArray of all rows of a source.
+    """Pictures of a column, of all rows of a source.
 
     Attributes:
         pixels: (m, size, size, 3) uint8 RGB, a memory-mapped file where the source has a folder; where that would be

@@ -14,7 +14,7 @@ from kit.core.machine import machine_fault
 from kit.report.data import OnMessage, ReportData
 from kit.report.header import cards, rows_note
 from kit.report.html import paragraph, text
-from kit.report.plots import Pictures, error_note
+from kit.report.plots import Figures, error_note
 from kit.report.script import SCRIPT
 from kit.report.sections import (
     blend,
@@ -36,7 +36,7 @@ from kit.report.style import CSS
 from kit.run.run import Run
 
 TIME_LIMIT = 20.0  # seconds, at the end of a run
-Section = Callable[[ReportData, Pictures], str]
+Section = Callable[[ReportData, Figures], str]
 BY_KIND: dict[str, tuple[str, str, Section]] = {
     "binary": ("ranking", "ROC and precision", ranking.body),
     "multilabel": ("ranking", "ROC and precision", ranking.body),
@@ -81,18 +81,18 @@ def write_report(
         on_message: called with a line of text every few seconds during this computation.
     """
     data, folder = ReportData(run, names, time_limit, on_message), run.root / "plots"
-    pictures, bodies = Pictures(folder, names, debug), {}
+    figures, bodies = Figures(folder, names, debug), {}
     chosen = parts(run.table.task.kind)
     for slug, title, make in chosen:
         try:
-            bodies[slug] = make(data, pictures)
+            bodies[slug] = make(data, figures)
         except Exception as error:
             if debug or machine_fault(error) is not None:
                 raise
             bodies[slug] = f'<p class="fault">{text(title)} {error_note(error)}</p>'
     for slug in [*(slug for slug, _, _ in [*chosen, *BY_KIND.values()]), "training"]:
         for old in folder.glob(f"{slug}-*.png"):  # of an earlier report, with other members
-            if old.stem not in pictures.made:
+            if old.stem not in figures.made:
                 old.unlink()
     page = _page(data, [(slug, title, bodies[slug]) for slug, title, _ in chosen if bodies[slug]])
     write_text(path := run.root / "report.html", page)

@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {
 Plot = Callable[["Axes"], None]
 
 
-class Pictures:
+class Figures:
     """Draws the pictures of one report.
 
     Args:

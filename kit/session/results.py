@@ -35,12 +35,12 @@ class Curves:
 
     def _repr_html_(self) -> str:
         from kit.report.html import group
-        from kit.report.plots import Pictures
+        from kit.report.plots import Figures
         from kit.report.sections.training import curves
 
         with tempfile.TemporaryDirectory() as folder:
             metric = self.data.task.metric.name
-            return group(*curves(self.member, self.logs, metric, Pictures(Path(folder), [self.member])))
+            return group(*curves(self.member, self.logs, metric, Figures(Path(folder), [self.member])))
 
 
 class Leaderboard(Shown):

@@ -11,7 +11,7 @@ from sklearn.metrics import auc, average_precision_score, confusion_matrix, log_
 from kit.core.folders import finish_folder
 from kit.evidence import drift
 from kit.report.data import ReportData
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 from kit.report.sections import label_errors, members, ranking
 from kit.report.sections.calibration import wilson
 from kit.report.sections.confusion import confusion
@@ -78,7 +78,7 @@ def test_the_precision_of_a_rare_column_is_drawn_as_it_is(digits: int, tmp_path:
     p = (2.0 * y + RNG.normal(size=2000)).round(digits)
     curve = ranking.precision_recall("_x", y, p)
     axes = Figure().add_subplot()
-    ranking.plot_curves(axes, [curve], Pictures(tmp_path), True, "pr")
+    ranking.plot_curves(axes, [curve], Figures(tmp_path), True, "pr")
     (line,) = axes.lines
     assert line.get_drawstyle() == "steps-pre"
     area = stepped(*(np.asarray(values) for values in line.get_data()))
@@ -128,7 +128,7 @@ def test_the_label_that_agrees_least_stands_first(kind: str, tmp_path: Path) -> 
         agrees = p[np.arange(len(p)), data.y[:, 0].astype(int)] / p.sum(axis=1)
     else:
         agrees = np.where(data.y == 1, p, 1 - p).min(axis=1)
-    html = label_errors.body(data, Pictures(tmp_path))
+    html = label_errors.body(data, Figures(tmp_path))
     places = [html.index(f'data-name="id">{name}<') for name in run.table.train["id"].iloc[np.argsort(agrees)[:5]]]
     assert places == sorted(places) and "confident learning takes" in html
 
@@ -146,16 +146,16 @@ def test_steps_go_on_rising_from_stage_to_stage(tmp_path: Path) -> None:
 
 def test_scores_of_validated_epochs_are_drawn(tmp_path: Path) -> None:
     run = fitted(made("binary", tmp_path / "run"))
-    data, pictures = ReportData(run, ["good", "bad"]), Pictures(tmp_path, ["good", "bad"], debug=True)
-    assert "Score of good" not in members.body(data, pictures)
+    data, figures = ReportData(run, ["good", "bad"]), Figures(tmp_path, ["good", "bad"], debug=True)
+    assert "Score of good" not in members.body(data, figures)
     fold = run.store("good").folder / "fold0"
     log, part = fold / "log.jsonl", fold.with_name("fold0.part")
     log.write_text(
         log.read_text() + "".join(f'{{"stage": 1, "step": {i}, "steps": 3, "score": {i}}}\n' for i in (2, 3))
     )
-    assert "Score of good" not in members.body(data, pictures)  # its checksum does not hold
+    assert "Score of good" not in members.body(data, figures)  # its checksum does not hold
     finish_folder(fold.rename(part), fold)
-    assert "Score of good" in members.body(data, pictures) and "training-good-score" in pictures.made
+    assert "Score of good" in members.body(data, figures) and "training-good-score" in figures.made
 
 
 # ---- drift ---------------------------------------------------------------------------------------

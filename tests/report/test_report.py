@@ -25,7 +25,7 @@ from kit.report.data import ReportData
 from kit.report.history import history, remember
 from kit.report.leaderboard import leaderboard
 from kit.report.page import parts, try_report, write_report
-from kit.report.plots import Pictures, thinned
+from kit.report.plots import Figures, thinned
 from kit.report.script import SCRIPT
 from kit.report.sections import (
     blend,
@@ -182,7 +182,7 @@ def test_without_a_test_file_and_without_text(tmp_path: Path) -> None:
 def test_labels_that_are_all_equal(tmp_path: Path) -> None:
     run = made("multilabel", tmp_path / "run")
     run.table.train["rare"] = 0
-    data, drawn = ReportData(fitted(run), ["good", "bad"]), Pictures(tmp_path, ["good", "bad"], debug=True)
+    data, drawn = ReportData(fitted(run), ["good", "bad"]), Figures(tmp_path, ["good", "bad"], debug=True)
     assert "Labels of rare are all equal: no curve." in ranking.body(data, drawn)
     assert "is not defined for them" in scores.body(data, drawn) and "<svg" in calibration.body(data, drawn)
 
@@ -192,7 +192,7 @@ def test_a_failed_fold_is_named_with_its_reason(tmp_path: Path) -> None:
     with run.store("bad").work(0) as part:
         assert part is not None
         run.store("bad").fail(0, "Traceback\nValueError: <b>no luck</b>\n")
-    html = scores.body(ReportData(run, ["good", "bad"]), Pictures(tmp_path, ["good", "bad"], debug=True))
+    html = scores.body(ReportData(run, ["good", "bad"]), Figures(tmp_path, ["good", "bad"], debug=True))
     assert "bad fold 0 failed: ValueError: &lt;b&gt;no luck&lt;/b&gt;" in html
 
 
@@ -240,7 +240,7 @@ def test_pictures_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
 
 def test_the_blend_part_shows_nothing_of_how_the_run_is_stored(tmp_path: Path) -> None:
     run = fitted(made("binary", tmp_path / "run"))
-    html = blend.body(ReportData(run, ["good", "bad"]), Pictures(tmp_path))
+    html = blend.body(ReportData(run, ["good", "bad"]), Figures(tmp_path))
     assert "nested roc_auc" in html and ".npy" not in html and "weights.json" not in html
 
 
@@ -254,7 +254,7 @@ def test_a_blend_may_report_more_than_the_page_knows(tmp_path: Path) -> None:
     data["habit"] = "odd & simple"
     data["summary"] |= {"interval": [0.8, 0.9], "gain_interval": {"low": -0.01, "high": 0.02}}
     write_json(path, data)
-    html = blend.body(ReportData(run, ["good", "bad"]), Pictures(tmp_path))
+    html = blend.body(ReportData(run, ["good", "bad"]), Figures(tmp_path))
     assert "&lt;Mean&gt;" in html and "0.91234" in html and "[0.90000, 0.92000]" in html
     assert "habit: odd &amp; simple" in html
     assert "[0.80000, 0.90000]" in html and "[-0.01000, 0.02000]" in html and "95 % intervals" in html
@@ -263,7 +263,7 @@ def test_a_blend_may_report_more_than_the_page_knows(tmp_path: Path) -> None:
 def test_what_auto_took_and_why(tmp_path: Path) -> None:
     run = fitted(made("binary", tmp_path / "run", "blend=Auto(choices=(Mean,RankMean,PerColumn))"))
     data = ReportData(run, ["good", "bad"])
-    html, told = blend.body(data, Pictures(tmp_path, ["good", "bad"], debug=True)), data.blend_json
+    html, told = blend.body(data, Figures(tmp_path, ["good", "bad"], debug=True)), data.blend_json
     assert f"{told['choice']} (taken)</th>" in html and escape(told["reason"]) in html
     assert html.count("<tr>") == 1 + 3 and escape(told["choices"][2]["refused"]) in html
     assert html.index("(taken)") < html.index("·</td>")
@@ -325,11 +325,11 @@ def test_a_page_of_some_members_does_not_say_what_they_would_add_alone(tmp_path:
 def test_ranks_are_no_probabilities(tmp_path: Path) -> None:
     for how in ("RankMean", "Auto(choices=(RankMean,))"):
         data = ReportData(fitted(made("binary", tmp_path / "run", f"blend={how}")), ["good", "bad"])
-        html = calibration.body(data, Pictures(tmp_path, ["good", "bad"], debug=True))
+        html = calibration.body(data, Figures(tmp_path, ["good", "bad"], debug=True))
         assert (
             data.unranked_leader == "good"
             and data.leader == "blend"
-            and "of the loss of the good" in (top_losses.body(data, Pictures(tmp_path)))
+            and "of the loss of the good" in (top_losses.body(data, Figures(tmp_path)))
         )
         assert "No probabilities, so left out: blend." in html and "y · good" in html and "y · blend" not in html
 
@@ -339,7 +339,7 @@ def test_ranks_have_no_residuals(tmp_path: Path) -> None:
     order = Metric(lambda y, p: float(spearmanr(y[:, 0], p[:, 0])[0]), "order", greater_is_better=True, needs="rank")
     task = run.table.task.model_copy(update={"metric": order})
     data = ReportData(fitted(Run(run.recipe, replace(run.table, task=task), run.root)), ["good", "bad"])
-    drawn = Pictures(tmp_path, ["good", "bad"], debug=True)
+    drawn = Figures(tmp_path, ["good", "bad"], debug=True)
     html = residuals.body(data, drawn)
     assert data.blend_is_ranked and data.leader == "blend" and "y · blend" not in html and "y · good" in html
     assert (
@@ -359,7 +359,7 @@ def test_a_nested_blend_of_several_kinds_is_one_of_ranks(tmp_path: Path) -> None
 
 def test_settings_that_changed_since_the_last_run(tmp_path: Path) -> None:
     def shown(run: Run) -> str:
-        return changes.body(ReportData(run, ["good", "bad"]), Pictures(tmp_path))
+        return changes.body(ReportData(run, ["good", "bad"]), Figures(tmp_path))
 
     first = fitted(made("binary", tmp_path / "run"))
     assert "nothing to compare" in shown(first)
@@ -409,7 +409,7 @@ def test_how_to_reproduce(tmp_path: Path) -> None:
     line = command(ReportData(Run(run.recipe, run.table, run.root, opened=opened), ["good"]))
     assert line == "make cv comp=mine only=\"good\" set='a.b=1 c=D(e=2)' sample=50 threads=2"
     html = reproduce.body(
-        ReportData(run, ["good"]), Pictures(tmp_path)
+        ReportData(run, ["good"]), Figures(tmp_path)
     )  # opened in code: what differs from the recipe's own settings
     assert "good.noise=0.1" in html and run.table.digest[:16] in html and run.store("good").folder.name in html
 
@@ -433,7 +433,7 @@ def test_the_same_pictures_on_every_run(multilabel: tuple[Run, str]) -> None:
 
 
 def test_a_picture_takes_the_pages_colours(tmp_path: Path) -> None:
-    drawn = Pictures(tmp_path, ["a"], debug=True)
+    drawn = Figures(tmp_path, ["a"], debug=True)
     html = drawn.draw("p-q", 'says "hi" & <b>', "below <i>", lambda axes: axes.set_title("a $x_y$ <b>&"))
     assert "var(--ink)" in html and "#1f2630" not in html and "<b>" not in html
     assert 'aria-label="says &quot;hi&quot; &amp; &lt;b&gt;"' in html and "below &lt;i&gt;" in html
@@ -482,7 +482,7 @@ def test_scores_are_those_of_the_present_metric(tmp_path: Path) -> None:
         )
     console = Console(width=200, file=io.StringIO())
     console.print(leaderboard(run, ["good", "bad"], report))
-    html, terminal = scores.body(data, Pictures(tmp_path)), console.file.getvalue()  # type: ignore[attr-defined]
+    html, terminal = scores.body(data, Figures(tmp_path)), console.file.getvalue()  # type: ignore[attr-defined]
     for found in (*data.scores["good"].folds.values(), *data.scores["bad"].folds.values()):
         assert f"{found:.4f}" in html and f"{found:.4f}" in terminal
     assert {thing.name: thing.scores["f1"] for thing in tracked_runs(run, ["good"])}["good"] == data.scores[
@@ -494,7 +494,7 @@ def test_the_best_stand_first(tmp_path: Path) -> None:
     run = fitted(made("regression", tmp_path / "run", third=True), ("bad", "third"))
     fitted(run, ("good",), [0])
     data = ReportData(run, ["good", "bad", "third"])
-    html = scores.body(data, Pictures(tmp_path, [], debug=True))
+    html = scores.body(data, Figures(tmp_path, [], debug=True))
     assert re.findall(r'<th scope="row">(?:<a href="#member-\d">)?(\w+)<', html) == ["blend", "third", "bad", "good"]
     assert re.findall(r">(blend|third|bad|good)</text>", html) == ["good", "bad", "third", "blend"]  # from below
 
@@ -504,7 +504,7 @@ def test_of_many_members_the_best_are_shown(tmp_path: Path, monkeypatch: pytest.
     for module in (blend, errors, scores, timing):
         monkeypatch.setattr(module, "MAX_DRAWN", 2)
     monkeypatch.setattr("kit.report.data.MAX_LISTED", 2)
-    data, drawn = ReportData(run, ["bad", "good", "third"]), Pictures(tmp_path, [], debug=True)
+    data, drawn = ReportData(run, ["bad", "good", "third"]), Figures(tmp_path, [], debug=True)
     assert data.best_first == ["good", "third", "bad"]
     for part in (ranking, calibration):
         html = part.body(data, drawn)
@@ -545,7 +545,7 @@ def test_a_member_shows_its_folds_and_what_was_set(tmp_path: Path) -> None:
     run = fitted(made("binary", tmp_path / "run", "bad.noise=2"), ("good",))
     with run.store("bad").work(0):
         run.store("bad").fail(0, "Traceback\nValueError: <b>no luck</b>\n")
-    html = members.body(ReportData(run, ["good", "bad"]), Pictures(tmp_path, ["good", "bad"], debug=True))
+    html = members.body(ReportData(run, ["good", "bad"]), Figures(tmp_path, ["good", "bad"], debug=True))
     good, bad = html.split("<details ")[1:]
     assert good.startswith('id="member-0"') and "3 of 3 folds" in good and "Training loss of good" in good
     for fold, kept in run.gathered("good").items():
@@ -555,7 +555,7 @@ def test_a_member_shows_its_folds_and_what_was_set(tmp_path: Path) -> None:
 
 
 def test_early_stopping_is_noted_where_the_table_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = Pictures(tmp_path, [], debug=True)
+    drawn = Figures(tmp_path, [], debug=True)
     run = fitted(made("binary", tmp_path / "without"), ("good",))
     assert "early stopping" not in scores.body(ReportData(run, ["good", "bad"]), drawn)
     monkeypatch.setattr(Guess, "early_stops_on_valid", True)
@@ -578,5 +578,5 @@ def test_a_page_of_twelve_members_and_many_rows_stays_small(tmp_path: Path) -> N
     texts = run.table.train["words"] = ["a long text of a competition " * 40] * 3000
     assert len(texts[0]) > 1000
     data.__dict__ |= {"members": many, "rows": np.ones(3000, bool), "report": None, "compared": list(many)}
-    html = top_losses.body(data, Pictures(tmp_path))
+    html = top_losses.body(data, Figures(tmp_path))
     assert len(html) < 250_000 and html.count('data-member="') > 150

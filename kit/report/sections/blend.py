@@ -7,14 +7,14 @@ import numpy as np
 from kit.ensemble.decide.threshold import named_thresholds
 from kit.report.data import MAX_DRAWN, ReportData
 from kit.report.html import Cell, group, number, paragraph, shortened, stacked, table
-from kit.report.plots import Pictures, listing
+from kit.report.plots import Figures, listing
 from kit.run.blend import BlendReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """Score and gain in words, weights as a picture, thresholds, and all else that the blend reports."""
     report = data.report
     if report is None:
@@ -29,11 +29,11 @@ def body(data: ReportData, pictures: Pictures) -> str:
         if len(report.weights) > MAX_DRAWN
         else ""
     )
-    figure = pictures.draw(
+    figure = figures.draw(
         "blend-weights", "Weight of each member in the blend",
         "Weights learnt on all rows (bars)" + (" and without each fold (dots): dots far "
         "apart mean an uncertain weight." if nested else ".") + rest,
-        lambda axes: _plot(axes, drawn, nested, pictures), listing(len(drawn)),
+        lambda axes: _plot(axes, drawn, nested, figures), listing(len(drawn)),
     )  # fmt: skip
     words = stacked(*map(paragraph, lines(data, report)), _thresholds(data, report))
     return (
@@ -141,9 +141,9 @@ def _cell(value: Any) -> Cell:
     return value if isinstance(value, int) else number(value)
 
 
-def _plot(axes: "Axes", weights: dict[str, float], nested: dict[int, dict[str, float]], pictures: Pictures) -> None:
+def _plot(axes: "Axes", weights: dict[str, float], nested: dict[int, dict[str, float]], figures: Figures) -> None:
     names = list(reversed(weights))
-    axes.barh(names, [weights[n] for n in names], height=0.55, color=[pictures.color(n) for n in names], alpha=0.8)
+    axes.barh(names, [weights[n] for n in names], height=0.55, color=[figures.color(n) for n in names], alpha=0.8)
     for place, name in enumerate(names):
         dots = [found.get(name, 0.0) for found in nested.values()]
         shift = np.linspace(-0.15, 0.15, len(dots)) if len(dots) > 1 else np.zeros(len(dots))

@@ -7,7 +7,7 @@ import numpy as np
 from kit.ensemble.calibrate.calibration import calibration_error, reliability
 from kit.report.data import BLEND, ReportData
 from kit.report.html import Cell, group, number, paragraph, stacked, table
-from kit.report.plots import Pictures, legend
+from kit.report.plots import Figures, legend
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ FEWEST = 5  # rows of a bin that is drawn
 LINES = 8
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """Mean label against mean prediction of rows with like predictions."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")
@@ -38,11 +38,11 @@ def body(data: ReportData, pictures: Pictures) -> str:
     rest = f" The first {LINES} of {len(lines)}." if len(lines) > LINES else ""
     bars = "" if values else ", and a bar is a 95 % interval"
     what = "tenths of the rows" if values else f"{BINS} bins of equal width, those with at least {FEWEST} rows"
-    figure = pictures.draw(
+    figure = figures.draw(
         "calibration-reliability", f"Reliability diagram of {'the ' + of if several else 'blend and members'}",
         f"Mean label against mean prediction{' of the ' + of if several else ''}, in {what}; on the diagonal they "
         f"agree{bars}.{rest}{data.partial_note}",
-        lambda axes: _plot(axes, drawn, pictures, several, values), (4.4, 3.8),
+        lambda axes: _plot(axes, drawn, figures, several, values), (4.4, 3.8),
     )  # fmt: skip
     if values:
         return group(figure, stacked(_tenths(drawn), *notes))
@@ -89,13 +89,13 @@ def _probable(p: np.ndarray) -> bool:
 
 
 def _plot(
-    axes: "Axes", lines: dict[str, tuple[np.ndarray, np.ndarray]], pictures: Pictures, several: bool, values: bool
+    axes: "Axes", lines: dict[str, tuple[np.ndarray, np.ndarray]], figures: Figures, several: bool, values: bool
 ) -> None:
     drawn = {}
     for index, (name, (y, p)) in enumerate(lines.items()):
         predicted, seen, count = reliability(y, p, BINS, by="count" if values else "width")
         many = count >= FEWEST
-        color = pictures.color(index) if several else pictures.color(name)
+        color = figures.color(index) if several else figures.color(name)
         (drawn[name],) = axes.plot(predicted[many], seen[many], "o-", color=color, markersize=3.5, linewidth=1.3)
         if not values:
             for x, share, n in zip(predicted[many], seen[many], count[many], strict=True):

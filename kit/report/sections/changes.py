@@ -5,13 +5,13 @@ from typing import Any
 from kit.report.data import ReportData
 from kit.report.history import blended_members, differs, history
 from kit.report.html import Cell, number, paragraph, shortened, table
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 from kit.report.settings import flat_settings
 
 MEMBERS = "members that were blended"
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """The settings that differ from the last finished run with other settings or members."""
     now: dict[str, Any] = {"settings": data.run.recipe.to_dict(), "members": blended_members(data.report)}
     before = next((entry for entry in reversed(history(data.run.root)) if differs(entry, now)), None)

@@ -7,7 +7,7 @@ import numpy as np
 from kit.report.data import ReportData
 from kit.report.heatmap import heatmap
 from kit.report.html import Cell, group, number, paragraph, shortened, table
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ def confusion(y: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(y * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """The matrix, each row as shares of its true class, and precision and recall of each class."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")
@@ -29,7 +29,7 @@ def body(data: ReportData, pictures: Pictures) -> str:
     common = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[:MOST])
     rest = f" The {MOST} most frequent of {len(names)} classes." if len(names) > MOST else ""
     inches = 2.2 + 0.36 * len(common)
-    figure = pictures.draw(
+    figure = figures.draw(
         "confusion-matrix",
         f"Confusion matrix of the {data.leader}",
         f"Of the rows of a class (left), the share that the {data.leader} takes for each class (below).{rest}"

@@ -9,7 +9,7 @@ from kit.evidence.drift import FEWEST, SAMPLE, Drift, compare
 from kit.metrics.intervals import Interval
 from kit.report.data import ReportData
 from kit.report.html import Cell, group, number, paragraph, shortened, table
-from kit.report.plots import Pictures, listing
+from kit.report.plots import Figures, listing
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MAX_BARS = 12
 VERDICTS = ((0.55, "look alike"), (0.65, "differ a little"), (0.8, "differ clearly"), (np.inf, "differ strongly"))
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """How well a classifier separates train from test, and which columns differ."""
     table_ = data.run.table
     if not len(table_.test):
@@ -37,7 +37,7 @@ def body(data: ReportData, pictures: Pictures) -> str:
         words.append(f", a logistic regression with AUC {_auc(found.words)} by their words")
     ours, theirs = found.rows
     columns = found.columns.sort_values("psi", ascending=False, kind="stable")
-    figure = pictures.draw(
+    figure = figures.draw(
         "drift-psi", "Population stability index of each figure",
         "Population stability index of train against test. Up to 0.1 counts as stable, from 0.25 as a shift (lines).",
         lambda axes: _plot(axes, columns[:MAX_BARS]), listing(min(len(columns), MAX_BARS)),

@@ -8,7 +8,7 @@ import numpy as np
 from kit.report.data import MAX_DRAWN, ReportData
 from kit.report.heatmap import heatmap
 from kit.report.html import Cell, group, number, stacked, table
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 from kit.report.sections import left_out
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def correlations(columns: Iterable[np.ndarray]) -> np.ndarray:
     return np.where(count, total / np.maximum(count, 1), np.nan).clip(-1, 1)
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """The matrix of correlations, the pairs that differ most, and what each member adds; empty for one member."""
     if len(data.members) < 2:
         return ""
@@ -47,7 +47,7 @@ def body(data: ReportData, pictures: Pictures) -> str:
         np.stack([residuals(data, data.members[name], column) for name in names]) for column in range(data.task.outputs)
     )
     inches = 2.4 + 0.38 * len(names)
-    figure = pictures.draw(
+    figure = figures.draw(
         "errors-correlation", "Correlation of the members' errors",
         "Correlation of label minus out-of-fold prediction, a mean over columns. A blend gains most from "
         f"pairs with a low correlation (pale).{rest}{data.partial_note}",

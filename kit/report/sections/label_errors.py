@@ -8,14 +8,14 @@ from kit.core.errors import KitError
 from kit.evidence.label_errors import label_quality, likely_errors
 from kit.report.data import ReportData
 from kit.report.html import Cell, number, paragraph, row_filter, table
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 from kit.report.row_text import content_of, label_of, prediction_of, row_id
 
 MAX_ROWS = 40
 FIRST = 8  # rows to show before "Show all"
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """The rows whose label agrees least with the predictions, of tasks with classes."""
     if not data.predictions:
         return ""

@@ -6,7 +6,7 @@ from kit.core.units import duration
 from kit.report.data import ReportData
 from kit.report.html import Cell, details, group, number, paragraph, shortened, table
 from kit.report.leaderboard import MARKS
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 from kit.report.sections.training import curves
 from kit.report.settings import flat_settings
 from kit.report.training_log import fold_logs
@@ -17,18 +17,18 @@ def anchor(data: ReportData, name: str) -> str:
     return f"member-{data.names.index(name)}"
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """A folded part for each member, the best first."""
     note = paragraph("A click on a member opens its curves, folds and settings.", "faint")
-    return note + "".join(_member(data, name, pictures) for name in data.by_score)
+    return note + "".join(_member(data, name, figures) for name in data.by_score)
 
 
-def _member(data: ReportData, name: str, pictures: Pictures) -> str:
+def _member(data: ReportData, name: str, figures: Figures) -> str:
     scores, folds = data.scores[name], data.folds[name]
     score = f"{data.task.metric.name} {number(scores.pooled)[0]} · " if scores.pooled == scores.pooled else ""
     beside = f"{score}{len(folds)} of {len(data.run.folds)} folds · {duration(scores.seconds)}"
-    figures = curves(name, fold_logs(data, name), data.task.metric.name, pictures)
-    return details(name, group(*figures, _folds(data, name), _settings(data, name)), anchor(data, name), beside)
+    drawn = curves(name, fold_logs(data, name), data.task.metric.name, figures)
+    return details(name, group(*drawn, _folds(data, name), _settings(data, name)), anchor(data, name), beside)
 
 
 def _folds(data: ReportData, name: str) -> str:

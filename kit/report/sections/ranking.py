@@ -7,7 +7,7 @@ import numpy as np
 
 from kit.report.data import ReportData
 from kit.report.html import Cell, group, number, paragraph, table
-from kit.report.plots import Pictures, legend, thinned
+from kit.report.plots import Figures, legend, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ MAX_LINES = 8  # curves in a picture
 Curve = tuple[str, np.ndarray, np.ndarray, float]  # name, x, y, area
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """Binary: the curves of blend and members. Multilabel: those of each column, of the blend."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")
@@ -35,21 +35,21 @@ def body(data: ReportData, pictures: Pictures) -> str:
     triples = [(name, truth, p) for name, (truth, p) in known.items()][:MAX_LINES]
     whose = f" of the {of}" if several else ""
     rest = f" The first {MAX_LINES} of {len(known)}; the table has all." if len(known) > MAX_LINES else ""
-    figures = [
-        pictures.draw(
+    drawn = [
+        figures.draw(
             "ranking-roc", f"ROC curves{whose}",
             f"ROC curve{whose}; the legend gives the area under it.{rest}{data.partial_note}",
-            lambda axes: plot_curves(axes, list(starmap(roc, triples)), pictures, several, "roc"), (4.4, 3.8),
+            lambda axes: plot_curves(axes, list(starmap(roc, triples)), figures, several, "roc"), (4.4, 3.8),
         ),
-        pictures.draw(
+        figures.draw(
             "ranking-precision-recall", f"Precision-recall curves{whose}",
             f"Precision against recall{whose}; the legend gives average precision.{rest}{data.partial_note}",
-            lambda axes: plot_curves(axes, list(starmap(precision_recall, triples)), pictures, several, "pr"),
+            lambda axes: plot_curves(axes, list(starmap(precision_recall, triples)), figures, several, "pr"),
             (4.4, 3.8),
         ),
     ]  # fmt: skip
     notes = [paragraph(f"Labels of {', '.join(left)} are all equal: no curve.")] if left else []
-    return group(*figures) + _table(data) + "".join(notes)
+    return group(*drawn) + _table(data) + "".join(notes)
 
 
 def roc(name: str, y: np.ndarray, p: np.ndarray) -> Curve:
@@ -74,12 +74,12 @@ def precision_recall(name: str, y: np.ndarray, p: np.ndarray) -> Curve:
     return name, x, np.append(height[:1], height), float(average_precision_score(y, p))
 
 
-def plot_curves(axes: "Axes", curves: list[Curve], pictures: Pictures, several: bool, kind: str) -> None:
+def plot_curves(axes: "Axes", curves: list[Curve], figures: Figures, several: bool, kind: str) -> None:
     """Draws curves of one kind, "roc" or "pr", with their areas in the legend."""
     # as average precision is defined: no line through precisions that no threshold has (Davis & Goadrich 2006)
     style, lines = "default" if kind == "roc" else "steps-pre", {}
     for index, (name, x, y, area) in enumerate(curves):
-        color = pictures.color(index) if several else pictures.color(name)
+        color = figures.color(index) if several else figures.color(name)
         lines[f"{name}  {area:.4f}"] = axes.plot(x, y, color=color, drawstyle=style, linewidth=1.4)[0]
     if kind == "roc":
         axes.plot([0, 1], [0, 1], color=axes.spines["left"].get_edgecolor(), linewidth=1)

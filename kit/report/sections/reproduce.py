@@ -11,7 +11,7 @@ from kit.core.redact import redacted
 from kit.folds import plan_digest
 from kit.report.data import ReportData
 from kit.report.html import Cell, code, definitions, paragraph, table
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "lightgbm", "torch", "transformers", "timm", "optuna")
 
@@ -33,7 +33,7 @@ def command(data: ReportData) -> str:
     return redacted(" ".join([*words, f"threads={opened.threads}"]))
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """The command, digests of rows and folds, versions, and the key of each member's folder."""
     run, table_ = data.run, data.run.table
     line = command(data)

@@ -6,7 +6,7 @@ import numpy as np
 
 from kit.report.data import BLEND, ReportData
 from kit.report.html import Cell, group, paragraph, table
-from kit.report.plots import POINTS, Pictures
+from kit.report.plots import POINTS, Figures
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST = 6  # targets that get pictures
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """For each target its residuals against the prediction, and how they are spread."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")
@@ -25,18 +25,18 @@ def body(data: ReportData, pictures: Pictures) -> str:
     if len(at) > POINTS:
         at = np.sort(np.random.default_rng(0).choice(len(at), POINTS, replace=False))
     part = f" {POINTS:,} of {len(errors):,} rows, drawn at random." if len(errors) > POINTS else ""
-    figures = []
+    drawn = []
     for i, target in enumerate(targets[:MOST]):
         known = ~np.isnan(errors[:, i])
         p, error = data.predictions[of][:, i], errors[known, i]
         seen = at[known[at]]
-        figures += [
-            pictures.draw(
+        drawn += [
+            figures.draw(
                 f"residuals-{i}-cloud", f"Residuals of {target} against the prediction of the {of}",
                 f"{target}: label minus prediction of the {of}.{part}{data.partial_note}",
                 lambda axes, p=p, seen=seen, i=i: _cloud(axes, p[seen], errors[seen, i]),  # type: ignore[misc]
             ),
-            pictures.draw(
+            figures.draw(
                 f"residuals-{i}-spread", f"Histogram of the residuals of {target}",
                 f"{target}: how residuals are spread; the middle 99 % of {len(error):,} rows.",
                 lambda axes, error=error: _spread(axes, error),  # type: ignore[misc]
@@ -55,7 +55,7 @@ def body(data: ReportData, pictures: Pictures) -> str:
     rest = f" Pictures show the first {MOST} targets." if len(targets) > MOST else ""
     ranks = paragraph("The blend is left out: it gives ranks, not values of the label.") if of != data.leader else ""
     return (
-        group(*figures)
+        group(*drawn)
         + table(head, rows, f"Residuals: label minus out-of-fold prediction.{rest}{data.unlisted_note}")
         + ranks
     )

@@ -10,14 +10,14 @@ from kit.report.data import BLEND, MAX_DRAWN, ReportData
 from kit.report.html import Cell, PageLink, group, number, paragraph, stacked, table
 from kit.report.leaderboard import MARKS
 from kit.report.member_scores import MemberScores, shows_roc_auc, uses_threshold
-from kit.report.plots import Pictures, listing
+from kit.report.plots import Figures, listing
 from kit.report.sections.members import anchor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """The table, what must be known to read it, and the spread of the folds as a picture.
 
     The blend is the first row, then come the members, the best first. The most important columns are the first ones,
@@ -46,12 +46,12 @@ def body(data: ReportData, pictures: Pictures) -> str:
     rest = f" The {MAX_DRAWN} best of {len(some)} members." if len(some) > MAX_DRAWN else ""
     picture = ""
     if shown:
-        picture = pictures.draw(
+        picture = figures.draw(
             "scores-folds",
             f"{task.metric.name} of each member on each fold",
             "A dot is a fold, the bar is their mean. All members have the same folds, so their dots can be compared."
             + rest,
-            lambda axes: _plot(axes, shown, task.metric.name, pictures),
+            lambda axes: _plot(axes, shown, task.metric.name, figures),
             listing(len(shown)),
         )
     notes = [paragraph(note) for note in _notes(data, cut, bool(report and report.summary))]
@@ -116,12 +116,12 @@ def _stopped(data: ReportData) -> list[str]:
     return [name for name in data.names if data.folds[name] and members[name].early_stops_on_valid]
 
 
-def _plot(axes: "Axes", scores: dict[str, list[float]], metric: str, pictures: Pictures) -> None:
+def _plot(axes: "Axes", scores: dict[str, list[float]], metric: str, figures: Figures) -> None:
     for place, (name, values) in enumerate(reversed(scores.items())):
         known = [value for value in values if value == value]
-        axes.scatter(known, [place] * len(known), s=26, color=pictures.color(name), alpha=0.75, linewidths=0, zorder=3)
+        axes.scatter(known, [place] * len(known), s=26, color=figures.color(name), alpha=0.75, linewidths=0, zorder=3)
         if known:
-            axes.plot([np.mean(known)] * 2, [place - 0.28, place + 0.28], color=pictures.color(name))
+            axes.plot([np.mean(known)] * 2, [place - 0.28, place + 0.28], color=figures.color(name))
     axes.set_yticks(range(len(scores)), list(reversed(scores)))
     axes.set_ylim(-0.6, len(scores) - 0.4)
     axes.grid(axis="y", visible=False)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from kit.core.units import duration
 from kit.report.data import MAX_DRAWN, ReportData
 from kit.report.html import Cell, group, number, paragraph, table
-from kit.report.plots import Pictures, listing
+from kit.report.plots import Figures, listing
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def spent(data: ReportData, name: str) -> dict[str, float]:
     return total
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """Seconds of each member, as a picture and as a table; those of each fold are shown with the member."""
     times = {name: spent(data, name) for name in data.names if data.folds[name]}
     if not times:
@@ -30,7 +30,7 @@ def body(data: ReportData, pictures: Pictures) -> str:
     longest = sorted(times, key=lambda name: -sum(times[name].values()))
     drawn = {name: parts for name, parts in times.items() if name in longest[:MAX_DRAWN]}
     rest = f" The {MAX_DRAWN} of {len(times)} members that took the longest time." if len(times) > MAX_DRAWN else ""
-    figure = pictures.draw(
+    figure = figures.draw(
         "timing-members", "Time spent on each member",
         f"{duration(total)} in all, finished folds only; members fitted at the same time are added up.{rest}",
         lambda axes: plot_times(axes, drawn), listing(len(drawn)),

@@ -7,7 +7,7 @@ import numpy as np
 from kit.ensemble.predictions import scaled_ranks
 from kit.report.data import BLEND, ReportData
 from kit.report.html import Cell, number, paragraph, row_filter, shortened, table
-from kit.report.plots import Pictures
+from kit.report.plots import Figures
 from kit.report.row_text import content_of, label_of, prediction_of, row_id
 
 MAX_ROWS = 25  # of the leader; of each other member MAX_OTHER
@@ -40,7 +40,7 @@ def row_losses(kind: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.asarray(np.nansum(-(y * np.log(p) + (1 - y) * np.log1p(-p)), axis=1))
 
 
-def body(data: ReportData, pictures: Pictures) -> str:
+def body(data: ReportData, figures: Figures) -> str:
     """Rows of highest loss of the leader and of each member, with label, prediction and content."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")

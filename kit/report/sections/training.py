@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kit.report.plots import Pictures, thinned
+from kit.report.plots import Figures, thinned
 from kit.report.style import LIGHT, SERIES
 from kit.report.training_log import Log
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MAX_POINTS = 500  # of a drawn curve
 
 
-def curves(name: str, found: dict[str, Log], metric: str, pictures: Pictures) -> list[str]:
+def curves(name: str, found: dict[str, Log], metric: str, figures: Figures) -> list[str]:
     """The pictures of a member: none where it logs no loss.
 
     Args:
@@ -27,23 +27,23 @@ def curves(name: str, found: dict[str, Log], metric: str, pictures: Pictures) ->
     if last and all("waiting" in line for line in last):
         speed += f"; {_mean(last, 'waiting'):.0%} of the time steps waited for their batches"
     speed += "." if last else ""
-    figures = [
-        pictures.draw(
+    drawn = [
+        figures.draw(
             f"training-{name}", f"Training loss of {name} by step",
             f"Training loss, one line per fold; the thin line is the learning rate (its scale is left out).{speed}",
             lambda axes: _plot(axes, found),
         )
     ]  # fmt: skip
     if any("score" in line for log in found.values() for line in log):
-        figures.append(
-            pictures.draw(
+        drawn.append(
+            figures.draw(
                 f"training-{name}-score", f"Score of {name} after each epoch",
                 f"{metric} after each epoch, of the rows that early stopping uses, one line per fold; higher is better "
                 "(a metric where lower is better has its sign changed).",
                 lambda axes: _plot_series(axes, found, "score"),
             )
         )  # fmt: skip
-    return figures
+    return drawn
 
 
 def _mean(lines: "list[dict[str, Any]]", what: str) -> float:
