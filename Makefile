@@ -32,7 +32,7 @@ lb: ## comp=toxic add=0.98721 note="…": leaderboard scores beside CV
 curve: ## comp=toxic member=linear over=rows: score against rows, folds or seeds; points=500,1000,2000
 report: ## comp=toxic: write report.html of what is in the bank
 track: ## comp=toxic to=mlflow: show the run there, or in to=tensorboard
-show: ## comp=toxic: members × folds, weights, time
+show: ## comp=toxic: members × folds, weights, time; images=1: contact sheets of pictures
 options: ## comp=toxic find=lr: settings with their values and meanings; changed=1 for those that are not the defaults
 
 $(commands): .venv/ready

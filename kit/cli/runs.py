@@ -11,10 +11,12 @@ from kit.cli.opening import fold_list, open_run, with_last_trials
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kit.recipe import Recipe
     from kit.run.run import Run
 
 
 Trials = Annotated[int, typer.Option("--tuned", min=0, help="best trials of each tuned member that take part")]
+Images = Annotated[bool, typer.Option("--images", help="write contact sheets of a competition's pictures, too")]
 Bank = Annotated[bool, typer.Option("--bank", help="blend every finished member, not only those of only=")]
 
 
@@ -89,18 +91,49 @@ def blend(
 @app.command()
 def show(
     comp: Comp, only: Only = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
-    debug: Debug = False,
+    images: Images = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Show the table: members × folds, weights, time."""
+    """Show the table: members × folds, weights, time; with images=1 pictures, too."""
     from kit.report import leaderboard
     from kit.run.blend import last_blend
 
-    console, run = open_run(comp, only, set_, preset, seed, sample, None)
+    check = _check_images if images else lambda recipe: None
+    console, run = open_run(comp, only, set_, preset, seed, sample, None, check)
     run, names = with_last_trials(run, only)
     report = last_blend(run)
     console.print(leaderboard(run, names, report))
     if report and report.optimism:
         console.print(report.optimism, highlight=False, soft_wrap=True)
+    if images:
+        _write_sheets(console, run, names, debug)
+
+
+def _write_sheets(console: "Console", run: "Run", names: list[str], debug: bool) -> None:
+    """Writes the contact sheets, and removes those of an earlier call with other members."""
+    from kit.report.data import ReportData
+    from kit.report.picture_sheets import PREFIX, drawn_sheets
+
+    folder, made, faults = run.root / "plots", set[str](), list[str]()
+    for path, sheet in drawn_sheets(ReportData(run, names), folder, debug):
+        if isinstance(sheet, str):
+            faults.append(sheet)
+        else:
+            made.add(path.name)
+            console.print(f"contact sheet: {path}", highlight=False, soft_wrap=True)
+    for old in folder.glob(f"{PREFIX}*.png"):
+        if old.name not in made:
+            old.unlink()
+    if not made and not faults:
+        console.print("there is no contact sheet to draw yet")
+    not_done(faults)
+
+
+def _check_images(recipe: "Recipe") -> None:
+    """Refuses images=1 where there are none."""
+    from kit.core.errors import KitError
+
+    if not recipe.task.images:
+        raise KitError(f"images=1: task '{recipe.task.name}' names no column of pictures (Task.images); leave it out")
 
 
 def _try_submission(run: "Run") -> None:

@@ -10,6 +10,7 @@ NO = ("", "0", "no", "false", "off")
 MEANT = {
     "member": "only", "members": "only", "model": "only", "models": "only", "competition": "comp", "setting": "set",
     "settings": "set", "options": "set", "executor": "on", "jobs": "on", "rows": "sample", "filter": "find",
+    "image": "images", "pictures": "images", "sheets": "images",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ class NearDuplicates:
 
     Attributes:
         row: (m,) the row of each picture.
+        cells: each picture as its row has it, a name or bytes.
         names: of each picture, or its row's number.
         pairs: (k, 2) positions of pictures that are alike, the smaller first; of equal pictures each with the first.
         bits: (k,) in which their hashes differ; 0 for equal bytes as well.
@@ -32,6 +34,7 @@ class NearDuplicates:
     """
 
     row: np.ndarray
+    cells: tuple[Any, ...]
     names: tuple[str, ...]
     pairs: np.ndarray
     bits: np.ndarray
@@ -60,10 +63,11 @@ def near_duplicates(files: PictureFiles, frame: pd.DataFrame, columns: Sequence[
         frame: the rows.
         columns: those of pictures.
     """
-    rows, names, facts = list[int](), list[str](), list[PictureFacts]()
+    rows, cells, names, facts = list[int](), list[Any](), list[str](), list[PictureFacts]()
     for column in columns:
         for i, (cell, found) in enumerate(zip(frame[column], grouped(files, frame[column]), strict=True)):
             rows += [i] * len(found)
+            cells += several(cell)
             names += [one if isinstance(one, str) else f"row {i}" for one in several(cell)]
             facts += found
     readable = [i for i, one in enumerate(facts) if not one.fault]
@@ -75,7 +79,8 @@ def near_duplicates(files: PictureFiles, frame: pd.DataFrame, columns: Sequence[
     pairs = np.array([*equal, *map(tuple, near.tolist())], dtype=np.int64).reshape(-1, 2)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     distances = np.concatenate([np.zeros(len(equal), dtype=np.int64), bits])
-    return NearDuplicates(np.array(rows, dtype=np.int64), tuple(names), pairs[order], distances[order], len(frame))
+    row = np.array(rows, dtype=np.int64)
+    return NearDuplicates(row, tuple(cells), tuple(names), pairs[order], distances[order], len(frame))
 
 
 def _near(places: np.ndarray, facts: Sequence[PictureFacts]) -> tuple[np.ndarray, np.ndarray]:

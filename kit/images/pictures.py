@@ -76,18 +76,32 @@ def pictures(source: Source, column: str, resize: Resize = Resize()) -> PictureA
         raise KitError(f"no column is called '{column}'" + nearest(column, list(map(str, source.frame.columns))))
     name = "pictures-" + digest([column, resize.identity(), VERSION, jpeg_decoder()])[:16]
     files = source.files or PictureFiles()
-    cells = [several(cell) for cell in source.frame[column]]
-    flat = [one for row in cells for one in row]
-    if (said := too_large(len(flat) * resize.size**2 * 3, source.folder)) and not source.has(name):
-        what = f"{len(flat):,} pictures of {resize.size} pixels"
+    count = sum(len(several(cell)) for cell in source.frame[column])
+    if (said := too_large(count * resize.size**2 * 3, source.folder)) and not source.has(name):
+        what = f"{count:,} pictures of {resize.size} pixels"
         print(f"kit: {what} would take {said}; they are decoded anew each time", file=sys.stderr)
-        start = np.cumsum([0, *map(len, cells)])
-        ok = np.array([not facts.fault for facts in files.facts(flat)]) if isinstance(files, PictureFiles) else None
-        streamed = StreamedPixels(files, flat, resize)
-        return PictureArray(streamed, start, np.ones(len(flat), dtype=bool) if ok is None else ok)
+        return streamed_pictures(source, column, resize)
     compute = partial(_block, files=files, column=column, resize=resize, count=threads())
     arrays = source.blocks(name, compute, gather=_gathered, size=BLOCK)
     return PictureArray(arrays["pixels"], arrays["start"], arrays["ok"])
+
+
+def streamed_pictures(source: Source, column: str, resize: Resize = Resize()) -> PictureArray:
+    """As `pictures`, but nothing is made ahead or kept: each access decodes, which is best for a few of many rows.
+
+    Args:
+        source: as of `pictures`.
+        column: likewise.
+        resize: likewise.
+    """
+    files = source.files or PictureFiles()
+    cells = [several(cell) for cell in source.frame[column]]
+    flat = [one for row in cells for one in row]
+    ok = np.array([not facts.fault for facts in files.facts(flat)]) if isinstance(files, PictureFiles) else None
+    start = np.cumsum([0, *map(len, cells)])
+    return PictureArray(
+        StreamedPixels(files, flat, resize), start, np.ones(len(flat), dtype=bool) if ok is None else ok
+    )
 
 
 def _gathered(blocks: Iterable[Arrays]) -> Named:

@@ -1,24 +1,45 @@
 """ReportData: the data of all parts of a report, read from the bank once."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kit.core.files import read_array, read_json
 from kit.ensemble.decide.threshold import out_of_fold_thresholds, score_at_folds
+from kit.evidence.label_errors import label_quality, likely_errors
+from kit.images.store import PictureFiles
+from kit.report.html import Thumbnail
 from kit.report.member_scores import MemberScores, member_scores
+from kit.report.thumbnails import PageThumbnails
 from kit.run.bank import Fold
 from kit.run.blend import BlendReport, last_blend
 from kit.run.oof import out_of_fold
 from kit.run.run import Run
+from kit.schema.pictures import several
 
 OnMessage = Callable[[str], None]
 BLEND = "blend"
 MAX_DRAWN = 25  # largest number of members in a picture: the best ones
 MAX_LISTED = 10  # largest number of members in a table of members × columns
+
+
+class LabelQuality(NamedTuple):
+    """What confident learning says of labels.
+
+    Attributes:
+        quality: (rows,) from 0, surely wrong, to 1.
+        errors: how many labels it takes for wrong.
+    """
+
+    quality: np.ndarray
+    errors: int
+
+    def worst(self, least: int, most: int) -> np.ndarray:
+        """Positions of the labels taken for wrong, the worst first: at least `least` rows and at most `most`."""
+        return np.argsort(self.quality, kind="stable")[: min(most, max(self.errors, least))]
 
 
 class ReportData:
@@ -173,6 +194,27 @@ class ReportData:
     def unranked_leader(self) -> str:
         """The leader for parts that need real probabilities or values: not a blend of ranks."""
         return self.best if self.leader == BLEND and self.blend_is_ranked else self.leader
+
+    @cached_property
+    def thumbnails(self) -> PageThumbnails:
+        """The small pictures of the page."""
+        return PageThumbnails(self.run.table.files or PictureFiles())
+
+    def pictures_of(self, rows: Sequence[int]) -> list[Thumbnail | None]:
+        """The thumbnail of each of these positions of `rows`; None where a row has no picture, or the page no room."""
+        frame, task = self.run.table.train.iloc[np.flatnonzero(self.rows)[list(rows)]], self.task
+        cells = [[one for name in task.images for one in several(frame[name].iloc[i])] for i in range(len(frame))]
+        return self.thumbnails.of_rows(cells, list(map(str, frame[task.id])))
+
+    @cached_property
+    def suspects(self) -> LabelQuality:
+        """How far the labels of `rows` agree with the leader's predictions.
+
+        Raises:
+            KitError: cleanlab is not installed, or the predictions are no probabilities.
+        """
+        kind, p = self.task.kind, self.predictions[self.unranked_leader]
+        return LabelQuality(label_quality(kind, self.y, [p]), int(likely_errors(kind, self.y, p).sum()))
 
     @property
     def partial_note(self) -> str:

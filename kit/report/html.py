@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-Cell = Any  # a text, a number, a PageLink, or a pair: what is shown and what it is sorted by
+Cell = Any  # a text, a number, a PageLink, a Thumbnail, or a pair: what is shown and what it is sorted by
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,37 @@ class PageLink:
 
     def __str__(self) -> str:
         return self.words
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A cell with a small picture, which the page holds once however often it is shown.
+
+    Attributes:
+        anchor: id of the element that holds it, see `kit.report.thumbnails`.
+        width: in pixels.
+        height: in pixels.
+        times: by which it is enlarged.
+        alt: what it is, for screen readers.
+    """
+
+    anchor: str
+    width: int
+    height: int
+    times: int
+    alt: str
+
+    def __str__(self) -> str:
+        return ""
+
+
+def drawn(picture: Thumbnail) -> str:
+    """The element that shows a thumbnail."""
+    width, height = picture.width, picture.height
+    return (
+        f'<svg class="thumb" role="img" aria-label="{text(picture.alt)}" width="{width * picture.times}" '
+        f'height="{height * picture.times}" viewBox="0 0 {width} {height}"><use href="#{text(picture.anchor)}"/></svg>'
+    )
 
 
 def text(value: object) -> str:
@@ -46,7 +77,8 @@ def table(
 
     Args:
         head: names of the columns.
-        rows: a cell is a text, a number, a `PageLink`, or a pair: what is shown and what it is sorted by.
+        rows: a cell is a text, a number, a `PageLink`, a `Thumbnail`, or a pair: what is shown and what it is sorted
+            by.
         caption: the text below the table.
         wide: columns whose texts may take several lines.
         stack: on a phone, cells are put below one another, each with the name of its column.
@@ -77,7 +109,11 @@ def _cell(cell: Cell, wide: bool, first: bool, label: str) -> str:
         kind, shown = "number", "·" if shown is None or shown is key else shown
     tag = "th" if first else "td"
     scope = ' scope="row"' if first else ""
-    content = f'<a href="#{text(shown.anchor)}">{text(shown)}</a>' if isinstance(shown, PageLink) else text(shown)
+    content = text(shown)
+    if isinstance(shown, PageLink):
+        content = f'<a href="#{text(shown.anchor)}">{content}</a>'
+    elif isinstance(shown, Thumbnail):
+        content = drawn(shown)
     return f"<{tag}{scope}{_class(kind)}{sort}{label}>{content}</{tag}>"
 
 

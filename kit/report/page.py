@@ -25,6 +25,7 @@ from kit.report.sections import (
     errors,
     label_errors,
     members,
+    pictures,
     ranking,
     reproduce,
     residuals,
@@ -45,8 +46,13 @@ BY_KIND: dict[str, tuple[str, str, Section]] = {
 }
 
 
-def parts(kind: str) -> list[tuple[str, str, Section]]:
-    """The parts of the page in order: anchor, title, function. A part without content is left out."""
+def parts(kind: str, images: bool = False) -> list[tuple[str, str, Section]]:
+    """The parts of the page in order: anchor, title, function. A part without content is left out.
+
+    Args:
+        kind: of the task.
+        images: whether its rows have pictures.
+    """
     return [
         ("scores", "Leaderboard", scores.body),
         ("members", "Members", members.body),
@@ -56,6 +62,7 @@ def parts(kind: str) -> list[tuple[str, str, Section]]:
         ("calibration", "Calibration", calibration.body),
         ("top-losses", "Top losses", top_losses.body),
         *([] if kind == "regression" else [("label-errors", "Likely label errors", label_errors.body)]),
+        *([(pictures.SLUG, "Pictures", pictures.body)] if images else []),
         ("timing", "Time", timing.body),
         ("drift", "Drift", drift.body),
         ("changes", "Changed settings", changes.body),
@@ -82,7 +89,7 @@ def write_report(
     """
     data, folder = ReportData(run, names, time_limit, on_message), run.root / "plots"
     figures, bodies = Figures(folder, names, debug), {}
-    chosen = parts(run.table.task.kind)
+    chosen = parts(run.table.task.kind, bool(run.table.task.images))
     for slug, title, make in chosen:
         try:
             bodies[slug] = make(data, figures)
@@ -90,7 +97,7 @@ def write_report(
             if debug or machine_fault(error) is not None:
                 raise
             bodies[slug] = f'<p class="fault">{text(title)} {error_note(error)}</p>'
-    for slug in [*(slug for slug, _, _ in [*chosen, *BY_KIND.values()]), "training"]:
+    for slug in [*(slug for slug, _, _ in [*chosen, *BY_KIND.values()]), pictures.SLUG, "training"]:
         for old in folder.glob(f"{slug}-*.png"):  # of an earlier report, with other members
             if old.stem not in figures.made:
                 old.unlink()
@@ -135,6 +142,6 @@ def _page(data: ReportData, bodies: list[tuple[str, str, str]]) -> str:
         f"<header><h1>{text(run.root.name)}</h1>"
         f'<p class="faint">{text(subtitle)} · {time.strftime("%Y-%m-%d %H:%M")}</p>{paragraph(rows_note(data), "part")}'
         f"{cards(data)}</header>"
-        f'<nav aria-label="Parts of the report"><ul>{links}</ul></nav><main>{sections}</main>'
+        f'<nav aria-label="Parts of the report"><ul>{links}</ul></nav><main>{sections}</main>{data.thumbnails.html()}'
         f"<footer><p>{text(reproduce.made_by(run.root))}</p></footer><script>{SCRIPT}</script></body></html>\n"
     )

@@ -5,6 +5,8 @@ import pandas as pd
 
 from kit.report.data import ReportData
 from kit.report.html import shortened
+from kit.schema.pictures import several
+from kit.task import Task
 
 MAX_LETTERS = 280  # of a text; other columns get a fifth
 
@@ -16,7 +18,11 @@ def row_id(data: ReportData, at: int) -> str:
 
 def label_of(data: ReportData, at: int) -> str:
     """The label of a row as the files spell it, or the labels that it has."""
-    y, task = data.y[at], data.task
+    return named_label(data.task, data.y[at])
+
+
+def named_label(task: Task, y: np.ndarray) -> str:
+    """Labels (targets,) of a row as the files spell them, or the labels that it has."""
     if task.kind == "multilabel":
         unknown = [f"{t} unknown" for t, missing in zip(task.targets, np.isnan(y), strict=True) if missing]
         return ", ".join([*(t for t, yes in zip(task.targets, y >= 0.5, strict=True) if yes), *unknown]) or "none"
@@ -45,6 +51,9 @@ def content_of(data: ReportData, at: int) -> str:
     texts, others = list(data.task.text), data.task.tabular(inputs)
     parts = [shortened(str(row[name]), MAX_LETTERS) for name in texts if str(row[name]).strip()]
     parts += [f"{name} = {shortened(str(row[name]), MAX_LETTERS // 5)}" for name in others[:12]]
+    if not parts:  # there are only pictures, which may have names
+        names = [one for name in data.task.images for one in several(row[name]) if isinstance(one, str)]
+        parts = [shortened(", ".join(names), MAX_LETTERS)] if names else []
     return " · ".join(parts) + (" …" if len(others) > 12 else "")
 
 

@@ -29,7 +29,7 @@ body{margin:0;background:var(--back);color:var(--ink);font:16px/1.55 system-ui,-
 header,main,footer{max-width:70rem;margin:0 auto;padding:0 1rem}
 header{padding-top:1.6rem}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .2rem;overflow-wrap:anywhere}
-h2{font-size:1.2rem;margin:0 0 .6rem}
+h2{font-size:1.2rem;margin:0 0 .6rem}h3{font-size:1rem;margin:1rem 0 0}
 .part{border-left:3px solid var(--s4);padding:.2rem .8rem}
 p{margin:.5rem 0;max-width:46rem;overflow-wrap:anywhere}
 .faint,figcaption,footer{color:var(--faint);font-size:.875rem}
@@ -96,6 +96,11 @@ figcaption{margin-top:.2rem}
 details{border-top:1px solid var(--line);padding:.5rem 0}details:last-of-type{border-bottom:1px solid var(--line)}
 summary{cursor:pointer;font-weight:600}summary small{font-weight:400;color:var(--faint);font-size:.875rem;
 margin-left:.6rem}
+.thumb{display:block;border-radius:3px}
+.sheet{display:flex;flex-wrap:wrap;gap:.8rem;margin:.7rem 0 1.2rem}
+.sheet figure{width:6.4rem;font-size:.8rem;line-height:1.3}.sheet .pair{width:13rem}
+.sheet .pair div{display:flex;gap:.25rem}
+.sheet figcaption{font-size:inherit;overflow-wrap:anywhere}.sheet figcaption span{display:block}
 .fault{border-left:3px solid var(--s6);padding:.3rem .8rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.2rem;margin:.7rem 0;font-size:.925rem}
 dl dt{color:var(--faint)}dl dd{margin:0;overflow-wrap:anywhere;min-width:0}

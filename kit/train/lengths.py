@@ -150,7 +150,7 @@ class LengthBatches:
 
     def job(self, rows: np.ndarray) -> tuple[np.ndarray | None, Any]:
         """Which rows of the inputs, if they are slow, and which changed rows `make` reads."""
-        own, epoch = self._split(rows)
+        own, epoch = self.in_order(rows)
         unchanged = self.at[own[epoch == 0]] if self._slow_inputs and (epoch == 0).any() else None
         if self.changed is None or not epoch.any():
             return unchanged, None
@@ -158,7 +158,7 @@ class LengthBatches:
 
     def batch(self, rows: np.ndarray, made: "list[dict[str, Tensor] | None]") -> dict[str, Any]:
         """The batch of these rows, of what `make` read and of inputs that are quickly read."""
-        own, epoch = self._split(rows)
+        own, epoch = self.in_order(rows)
         unchanged, changed = made
         if unchanged is None and (epoch == 0).any():
             unchanged = self.inputs.padded(self.at[own[epoch == 0]])
@@ -170,7 +170,7 @@ class LengthBatches:
     def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
         return self.batch(rows, self.make(self.job(rows)))
 
-    def _split(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def in_order(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The rows in the order of the batch, unchanged ones first, and the epoch of each changed one, else 0."""
         epoch, own = np.divmod(rows, len(self.at))
         order = np.argsort(epoch > 0, kind="stable")

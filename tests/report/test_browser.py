@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from kit.report.page import write_report
+from kit.run.jobs import fit_jobs, jobs_of
+from tests.helpers.picture_run import pets
 from tests.helpers.reporting import fitted, made
 
 CHROMIUM = shutil.which("chromium")
@@ -80,6 +82,25 @@ def test_all_is_drawn_and_nothing_is_fetched(browser: Any, reports: dict[str, Pa
     assert [url for url in seen.asked if not url.startswith("data:")] == [reports[kind].as_uri()]
     assert seen.page.evaluate("() => window.hit") is None  # what stands in the rows has not run
     seen.page.close()
+
+
+def test_pictures_of_rows_are_drawn_from_the_page_alone(browser: Any, tmp_path: Path) -> None:
+    run = pets(tmp_path / "run")
+    fit_jobs(jobs_of(run, ["stats"], None))
+    path = write_report(run, ["stats"], debug=True)
+    for width in (1200, 390):
+        seen = Seen(browser, path, width=width)
+        assert seen.page.evaluate(OVER) <= 0 and seen.said == []
+        assert [url for url in seen.asked if not url.startswith("data:")] == [path.as_uri()]
+        assert min(seen.page.evaluate(IMAGES)) > 0
+        for place in (
+            "#top-losses tr:not([hidden]) .thumb",
+            "#pictures .sheet figure:not(.pair) .thumb",
+            ".pair .thumb",
+        ):
+            boxes = [found.bounding_box() for found in seen.page.query_selector_all(place)]
+            assert len(boxes) > 1 and all(box["width"] > 60 and box["height"] > 40 for box in boxes), place
+        seen.page.close()
 
 
 def test_no_script_but_its_own_would_run(browser: Any, reports: dict[str, Path], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from kit.augment.base import Changes
 from kit.core.errors import KitError
 from kit.core.files import read_json, write_json
-from kit.images import PictureArray, Resize, pictures
+from kit.images import PictureArray, Resize, pictures, streamed_pictures
 from kit.images.look import Look, resized
 from kit.members.network.dataset import Dataset
 from kit.members.network.reader import Change, Reader
@@ -36,6 +36,7 @@ class PictureDataset(Dataset):
     ) -> None:
         self.config, self.resize, self.side = config, resize, side
         self.limit, self.several, self.weights = limit, several, weights
+        self.streams = False  # whether pictures are decoded when they are asked for, and not all of them ahead
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -49,11 +50,14 @@ class PictureDataset(Dataset):
 
     def at_size(self, size: int) -> "PictureDataset":
         cached = self.resize.model_copy(update={"size": round(self.resize.size * size / self.side)})
-        return PictureDataset(self.config, cached, size, self.limit, self.several, self.weights)
+        sized = PictureDataset(self.config, cached, size, self.limit, self.several, self.weights)
+        sized.streams = self.streams
+        return sized
 
     def inputs(self, rows: Rows) -> "PictureInputs":
         source = rows.source.original
-        columns = tuple(pictures(source, column, self.resize) for column in rows.task.images)
+        made = streamed_pictures if self.streams else pictures
+        columns = tuple(made(source, column, self.resize) for column in rows.task.images)
         found = PictureInputs(columns, self.side, self.limit, self.several, rows.source.looks)
         if not self.several and (found.count > 1).any():
             row = int(np.flatnonzero(found.count > 1)[0])

@@ -1,5 +1,6 @@
 """Training a network member: what `Network.fit` does."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,25 +55,22 @@ def fit(
     Raises:
         TrainingStopped: `should_stop` said so.
     """
-    rows, scored = _split(spec, rows, valid)
+    rows, scored = split(spec, rows, valid)
     _check_known(spec, rows, scored)
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
         dataset = dataset or spec.make_dataset(rows)
-        rows = _readable(dataset, rows)
+        rows = readable_rows(dataset, rows)
         scale = Scale.of(rows)
         net = build(spec, dataset, rows, scale, body)
         y = (rows.labels - scale.center) / scale.scale
-        batches = LengthBatches(dataset.inputs(rows), rows.at, y, spec.batch_tokens, spec.batch_rows, spec.seed)
         penalty = SpectralPenalty(net) if spec.regularise.spectral_penalty else None
         fitted = NetworkPredictor(spec, dataset, net, scale)
+        batches = stage_batches(spec, spec.stages, dataset, rows, y)
         best = train(
             net,
             [_objective(spec, net, stage, rows.task.kind, scale, penalty) for stage in spec.stages],
-            [
-                replace(batches, **_read_by(spec, stage, dataset, rows), **_prepared(spec, stage, net))
-                for stage in spec.stages
-            ],
+            [replace(own, **_prepared(spec, stage, net)) for own, stage in zip(batches, spec.stages, strict=True)],
             [_linked(stage.for_loop(), rows.task.kind) for stage in spec.stages],
             work,
             (lambda _: _score(fitted, scored)) if scored else None,
@@ -135,7 +133,7 @@ def build(spec: NetworkSettings, dataset: Dataset, rows: Rows, scale: Scale, bod
     return net
 
 
-def _readable(dataset: Dataset, rows: Rows) -> Rows:
+def readable_rows(dataset: Dataset, rows: Rows) -> Rows:
     """The rows that the dataset can read: those without a picture that opens teach nothing."""
     readable = getattr(dataset.inputs(rows), "readable", None)
     if readable is None or readable[rows.at].all():
@@ -144,6 +142,22 @@ def _readable(dataset: Dataset, rows: Rows) -> Rows:
     if not len(kept):
         raise KitError(f"no picture of these {len(rows)} train rows can be read")
     return kept
+
+
+def stage_batches(
+    spec: NetworkSettings, stages: Sequence[Stage], dataset: Dataset, rows: Rows, y: np.ndarray
+) -> list[LengthBatches]:
+    """The train batches of each stage: which rows they hold, and how these are changed.
+
+    Args:
+        spec: settings of the member.
+        stages: its stages.
+        dataset: what the network reads.
+        rows: the train rows.
+        y: (n, k) their labels as the network learns them.
+    """
+    batches = LengthBatches(dataset.inputs(rows), rows.at, y, spec.batch_tokens, spec.batch_rows, spec.seed)
+    return [replace(batches, **_read_by(spec, stage, dataset, rows)) for stage in stages]
 
 
 def _read_by(spec: NetworkSettings, stage: Stage, dataset: Dataset, rows: Rows) -> dict[str, Any]:
@@ -207,7 +221,7 @@ def _backbone(net: Any) -> nn.Module:
     return net.body.backbone
 
 
-def _split(spec: NetworkSettings, rows: Rows, valid: Rows) -> tuple[Rows, Rows | None]:
+def split(spec: NetworkSettings, rows: Rows, valid: Rows) -> tuple[Rows, Rows | None]:
     """Rows to learn from, and rows to score epochs on; no group of rows is split between them."""
     if spec.stop == "valid" and len(valid) and valid.y is not None:
         return rows, valid

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from kit.core.errors import KitError
-from kit.evidence.label_errors import label_quality, likely_errors
 from kit.report.data import ReportData
-from kit.report.html import Cell, number, paragraph, row_filter, table
+from kit.report.html import Cell, number, paragraph, row_filter
 from kit.report.plots import Figures
 from kit.report.row_text import content_of, label_of, prediction_of, row_id
+from kit.report.rows_table import rows_table
 
 MAX_ROWS = 40
 FIRST = 8  # rows to show before "Show all"
@@ -19,14 +19,12 @@ def body(data: ReportData, figures: Figures) -> str:
     """The rows whose label agrees least with the predictions, of tasks with classes."""
     if not data.predictions:
         return ""
-    p = data.predictions[data.unranked_leader]
     try:
-        quality = label_quality(data.task.kind, data.y, [p])
-        count = int(likely_errors(data.task.kind, data.y, p).sum())
+        quality, count = data.suspects
     except KitError as error:
         return paragraph(f"{str(error)[0].upper()}{str(error)[1:]}.")
-    order = np.argsort(quality, kind="stable")[: min(MAX_ROWS, max(count, FIRST))]
-    rows: list[list[Cell]] = [list(_cells(data, int(at), float(quality[at]), p[at])) for at in order]
+    p, order = data.predictions[data.unranked_leader], data.suspects.worst(FIRST, MAX_ROWS).tolist()
+    rows: list[list[Cell]] = [list(_cells(data, at, float(quality[at]), p[at])) for at in order]
     some = f"{count:,} of {len(quality):,} labels contradict" if count != 1 else "1 label contradicts"
     note = paragraph(
         f"{some} the out-of-fold predictions of the {data.unranked_leader} so clearly that confident learning takes "
@@ -35,8 +33,8 @@ def body(data: ReportData, figures: Figures) -> str:
     )
     caption = "Quality is the probability that the predictions give to the label; of several labels, to the worst one."
     head = [data.task.id, "quality", "fold", "label", "predicted", "row"]
-    return note + row_filter("Search the likely label errors", [], FIRST) + table(
-        head, rows, caption, wide=(3, 4, 5), stack=True
+    return note + row_filter("Search the likely label errors", [], FIRST) + rows_table(
+        data, order, head, rows, caption, wide=(3, 4, 5)
     )  # fmt: skip
 
 

@@ -4,40 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kit.ensemble.predictions import scaled_ranks
 from kit.report.data import BLEND, ReportData
-from kit.report.html import Cell, number, paragraph, row_filter, shortened, table
+from kit.report.html import Cell, number, paragraph, row_filter, shortened
 from kit.report.plots import Figures
+from kit.report.row_losses import row_losses
 from kit.report.row_text import content_of, label_of, prediction_of, row_id
+from kit.report.rows_table import rows_table
 
 MAX_ROWS = 25  # of the leader; of each other member MAX_OTHER
 MAX_OTHER = 15
 PER_LABEL = 4  # more rows of each label, so that a rare one can be looked at too
 MAX_LABELS = 12  # labels that get such rows: the most frequent
 FIRST = 8  # rows to show before "Show all"
-TINY = 1e-6
-
-
-def row_losses(kind: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """(n,) loss of each row: log loss, summed over targets; of values, the error in standard deviations of the label.
-
-    Predictions that are no probabilities are first ranked, within their column.
-
-    Args:
-        kind: of the task.
-        y: (n, targets) labels; one that is missing (NaN) adds no loss.
-        p: (n, outputs) predictions.
-    """
-    p = np.asarray(p, dtype=np.float64)
-    if kind == "regression":
-        spread = np.nanstd(y, axis=0)
-        return np.asarray(np.nansum(np.abs(y - p) / np.where(spread > 0, spread, 1), axis=1))
-    if p.min() < -TINY or p.max() > 1 + TINY:
-        p = scaled_ranks(p)
-    p = p.clip(TINY, 1 - TINY)
-    if kind == "multiclass":
-        return np.asarray(-np.log(p[np.arange(len(p)), y[:, 0].astype(int)] / p.sum(axis=1)))
-    return np.asarray(np.nansum(-(y * np.log(p) + (1 - y) * np.log1p(-p)), axis=1))
 
 
 def body(data: ReportData, figures: Figures) -> str:
@@ -49,6 +27,7 @@ def body(data: ReportData, figures: Figures) -> str:
     labels = _labels(data)
     rows: list[list[Cell]] = []
     tags: list[dict[str, str]] = []
+    places: list[int] = []
     share = 0.0
     for place, name in enumerate(names):
         p = data.predictions[name]
@@ -57,6 +36,7 @@ def body(data: ReportData, figures: Figures) -> str:
             share = float(np.sort(loss)[::-1][: max(len(loss) // 100, 1)].sum() / max(loss.sum(), 1e-12))
         for at in worst(loss, list(labels.values()), MAX_ROWS if name == leader else MAX_OTHER):
             rows.append(list(_cells(data, at, name, float(loss[at]), p[at])))
+            places.append(at)
             has = [str(index) for index, rows_with in enumerate(labels.values()) if rows_with[at]]
             tags.append({"member": str(place), "label": " ".join(has)})
     note = paragraph(
@@ -74,7 +54,7 @@ def body(data: ReportData, figures: Figures) -> str:
     return (
         note
         + row_filter("Search the rows of highest loss", choices, FIRST)
-        + table(head, rows, caption, wide=(4, 5, 6), stack=True, tags=tags)
+        + rows_table(data, places, head, rows, caption, wide=(4, 5, 6), tags=tags)
     )
 
 
