@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kit.core.errors import KitError
+from kit.images.checked import prediction_note
 from kit.images.columns import with_full_names, with_picture_columns
 from kit.images.store import PictureFiles
 from kit.metrics import Metric
@@ -54,7 +55,8 @@ class Rows:
             files: where named pictures lie; None: names are paths of this machine.
 
         Warns:
-            UserWarning: of cells that are not of their column's type, and of types that could be meant otherwise.
+            UserWarning: of cells that are not of their column's type, of types that could be meant otherwise, and of
+                pictures that cannot be read.
         """
         task, frame = with_picture_columns(task, frame)
         hidden = {task.id, *task.targets, *task.aside}
@@ -73,6 +75,8 @@ class Rows:
         files = files or (PictureFiles() if task.images else None)
         if files and task.images:
             typed = with_full_names(files, task, typed)
+            if note := prediction_note(files, task, typed, "frame", alone=False):
+                warnings.warn(note, stacklevel=2)
         return cls(
             task, Source(typed, schema=schema, files=files), np.arange(len(frame)), labels, metric_columns(task, frame)
         )

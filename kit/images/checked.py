@@ -1,6 +1,6 @@
 """Checks of the pictures that rows name: those that cannot be read, and those that occur twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ def checked_pictures(
     """
     kept, notes = list(frames), list[str]()
     hidden = {task.id, *task.targets, *task.aside}
-    alone = {*(task.inputs or [c for c in frames[0].columns if c not in hidden])} <= {*task.images}
+    alone = nothing_else(task, task.inputs or [c for c in frames[0].columns if c not in hidden])
     for at, (frame, name) in enumerate(zip(frames, names, strict=True)):
         bad, named = faulty_rows(files, frame, task.images)
         if not named:
@@ -39,14 +39,40 @@ def checked_pictures(
             raise KitError(fault_sentence(name, named, _where(files)))
         if at == 0 and task.bad_images == "refuse":
             raise KitError(fault_sentence(name, named, "; Task(bad_images='leave_out') does without them"))
-        then = "; they count as empty"
-        if alone and at == 0:
+        then = _predicted(bad, alone)
+        if alone and at == 0 and bad.any():
             kept[0] = frame[~bad].reset_index(drop=True)
             then = f"; {_rows(int(bad.sum()))} left out"
-        elif alone and bad.any():
-            then = f"; {_rows(int(bad.sum()))} predicted as the mean of the others"
         notes.append(fault_sentence(name, named, then))
     return kept, notes
+
+
+def prediction_note(files: PictureFiles, task: Task, frame: pd.DataFrame, name: str, alone: bool) -> str:
+    """One sentence about the pictures of rows to predict that cannot be read; empty where all can.
+
+    Args:
+        files: where the pictures lie.
+        task: names the columns.
+        frame: the rows.
+        name: what the rows are called.
+        alone: whether rows without a picture are predicted as the mean of the others.
+    """
+    bad, named = faulty_rows(files, frame, task.images)
+    return fault_sentence(name, named, _predicted(bad, alone)) if named else ""
+
+
+def nothing_else(task: Task, inputs: Iterable[str]) -> bool:
+    """Whether these inputs of a task are pictures alone."""
+    return {*inputs} <= {*task.images}
+
+
+def _predicted(bad: np.ndarray, alone: bool) -> str:
+    """What becomes of rows to predict of which no picture can be read, at the end of a sentence."""
+    if not alone or not bad.any():
+        return "; what cannot be read counts as empty"
+    if bad.all():
+        return "; no row has another one, so the predictions say nothing of these rows"
+    return f"; {_rows(int(bad.sum()))} predicted as the mean of the others"
 
 
 def _rows(count: int) -> str:

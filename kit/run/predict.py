@@ -9,6 +9,7 @@ import pandas as pd
 from kit.core.classes import class_named
 from kit.core.errors import KitError, nearest
 from kit.ensemble import FittedBlend
+from kit.images.checked import nothing_else, prediction_note
 from kit.images.columns import with_full_names, with_picture_columns
 from kit.member import Predictor
 from kit.rows import Rows
@@ -26,7 +27,8 @@ def new_rows(run: Run, frame: pd.DataFrame) -> Rows:
         KitError: a column is missing.
 
     Warns:
-        UserWarning: of cells that are not of their column's type, and so count as missing.
+        UserWarning: of cells that are not of their column's type, and so count as missing; of pictures that cannot be
+            read.
     """
     table = run.table
     typed, notes = typed_rows(run, frame)
@@ -36,6 +38,8 @@ def new_rows(run: Run, frame: pd.DataFrame) -> Rows:
     typed = typed[table.inputs].assign(**texts)
     if table.files:
         typed = with_full_names(table.files, table.task, typed)
+        if note := prediction_note(table.files, table.task, typed, "frame", nothing_else(table.task, table.inputs)):
+            warnings.warn(note, stacklevel=2)
     return Rows(table.task, Source(typed, schema=table.schema, files=table.files), np.arange(len(frame)))
 
 

@@ -187,6 +187,9 @@ class Session:
 
         Raises:
             KitError: a column is missing, or the member has no finished fold.
+
+        Warns:
+            UserWarning: of cells that are not of their column's type, and of pictures that cannot be read.
         """
         from kit.run.blend import last_blend
         from kit.run.predict import new_rows, predict, predict_blend

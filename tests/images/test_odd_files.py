@@ -179,7 +179,7 @@ def test_rows_with_other_columns_stay(folder: Path) -> None:
     assert (
         len(table.train) == 8
         and "5 pictures cannot be read" in str(table.notes)
-        and "count as empty" in str(table.notes)
+        and "counts as empty" in str(table.notes)
     )
 
 

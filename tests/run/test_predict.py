@@ -1,9 +1,11 @@
 """Models that were kept predict new rows as they predicted the test rows, and so does the blend of them."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import kit.members
@@ -16,11 +18,14 @@ from kit.run.blend import blend
 from kit.run.jobs import fit_jobs, jobs_of, raise_failures
 from kit.run.predict import fold_predictors, new_rows, predict, predict_blend
 from kit.run.run import Run
+from kit.session.session import Session
 from kit.table import Table
+from kit.tables.pictures import PictureStatistics
 from kit.task import Task
 from kit.testing import sample_rows
 from kit.text import Tfidf
 from tests.helpers.members import NO_MEMBERS, bert, tiny_member  # noqa: F401
+from tests.helpers.picture_run import pets, photo
 
 TASK = Task(name="b", kind="binary", targets=("y",), text=("t",), inputs=("t", "x"), metric=roc_auc)
 
@@ -113,3 +118,40 @@ def test_a_model_that_is_gone_or_damaged_is_refused(run: Run) -> None:
         predict(run, "linear", run.table.test_rows)
     with pytest.raises(KitError, match="^'b' has no member 'liner'; did you mean 'linear'"):
         predict(run, "liner", run.table.test_rows)
+
+
+def test_pictures_of_new_rows_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    session = Session(pets(tmp_path))
+    session.fitted("stats")
+    good = session.table.test["image"].tolist()[:3]
+    frame = pd.DataFrame({"image": pd.Series([*good, b"<html>", None, "no/such.jpg", b""], dtype=object)})
+    said = (
+        r"^frame: 4 pictures cannot be read: 'row 3' \(no picture\), 'row 4' \(no picture is named\), 'no/such.jpg' "
+        r"\(no such file\) …; 4 rows are predicted as the mean of the others$"
+    )
+    with pytest.warns(UserWarning, match=said) as warned:
+        p = session.predict(frame, "stats")["kind"].to_numpy()
+    assert len(warned) == 1
+    np.testing.assert_allclose(p[3:], p[:3].mean(), rtol=1e-5)
+    session.blend("stats")
+    with pytest.warns(UserWarning, match=said) as warned:
+        session.predict(frame)
+    assert len(warned) == 1
+    with pytest.warns(
+        UserWarning, match="2 pictures cannot be read.*; no row has another one, so the predictions say nothing"
+    ):
+        session.predict(frame[3:5], "stats")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        session.predict(frame[:3], "stats")
+
+
+def test_a_member_without_a_run_names_them_as_well() -> None:
+    frame = pd.DataFrame({"image": pd.Series([photo(i, bool(i % 2)) for i in range(12)], dtype=object)})
+    fitted = Boost(trees=3, min_leaf=2, features=(PictureStatistics(size=16),)).fit(
+        frame, np.arange(12) % 2, images="image"
+    )
+    with pytest.warns(
+        UserWarning, match=r"^frame: 1 picture cannot be read: 'row 1' \(no picture is named\); what cannot be read counts as empty$"
+    ):
+        fitted.predict(pd.DataFrame({"image": [photo(0, True), b""]}, dtype=object))
