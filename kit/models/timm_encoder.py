@@ -45,10 +45,11 @@ class TimmEncoder(OneBody):
         self.pool: Pool | None = None
         self.in_head = False  # whether the backbone's head calls the pooling
         if pool != "own":
-            self.pool = pooling(POOLS[pool], backbone.num_features)
-            self.in_head = _put_into_head(backbone, self.pool)
-            if not self.in_head:
-                self.num_features = backbone.num_features
+            found = _pools_of_head(backbone)
+            width = _width_at(backbone, found[0]) if found else backbone.num_features
+            self.pool, self.in_head = pooling(POOLS[pool], width), bool(found)
+            for name in found:
+                _put_into_head(backbone, name, self.pool)
 
     @property
     def embeddings(self) -> nn.Module:
@@ -74,8 +75,14 @@ class TimmEncoder(OneBody):
         states = self.backbone.forward_features(pixels)
         if self.pool is None or self.in_head:
             return self.backbone.forward_head(states, pre_logits=True)
-        if states.ndim != 3:
-            raise KitError(f"pool: the {type(self.backbone).__name__} pools in its own way; take pool=own")
+        if not isinstance(states, Tensor) or states.ndim not in (3, 4):
+            raise KitError(f"pool: the {type(self.backbone).__name__} of timm gives no places to pool; take pool=own")
+        if states.ndim == 4:  # the head finds a map of one place, whose mean is this place, and does the rest
+            last = getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
+            places = states.flatten(1, 2) if last else states.flatten(2).mT
+            pooled = self.pool(places, places.new_ones(places.shape[:2]))
+            one = pooled[:, None, None] if last else pooled[:, :, None, None]
+            return self.backbone.forward_head(one, pre_logits=True)
         states = states[:, getattr(self.backbone, "num_prefix_tokens", 0) :]  # class tokens are no places
         pooled = self.pool(states, states.new_ones(states.shape[:2]))
         return getattr(self.backbone, "fc_norm", nn.Identity())(pooled)
@@ -145,15 +152,39 @@ def _resting_norms(backbone: nn.Module) -> Iterator[None]:
             norm.training = True
 
 
-def _put_into_head(backbone: Any, pool: Pool) -> bool:
-    """Whether the network's head pools maps, which is then done by `pool`."""
-    found = [(name, module) for name, module in backbone.named_modules() if isinstance(module, SelectAdaptivePool2d)]
-    for name, module in found:
-        if module.is_identity() or module.feat_mult() != 1:
-            raise KitError(f"pool: the {type(backbone).__name__} pools in its own way; take pool=own")
-        pooled = module(torch.zeros(1, 2, 3, 5))  # to see which dimension it keeps
-        backbone.set_submodule(name, HeadPool(pool, pooled.numel() == 2, pooled.ndim == 2))
-    return bool(found)
+def _pools_of_head(backbone: Any) -> list[str]:
+    """Names of the modules by which a network's head pools maps; none where it does so in its own code.
+
+    Raises:
+        KitError: they cannot be replaced.
+    """
+    found = {name: module for name, module in backbone.named_modules() if isinstance(module, SelectAdaptivePool2d)}
+    if any(module.is_identity() or module.feat_mult() != 1 for module in found.values()):
+        raise KitError(f"pool: the {type(backbone).__name__} pools in its own way; take pool=own")
+    return list(found)
+
+
+def _put_into_head(backbone: Any, name: str, pool: Pool) -> None:
+    """Replaces a pooling of the head."""
+    pooled = backbone.get_submodule(name)(torch.zeros(1, 2, 3, 5))  # to see which dimension it keeps
+    backbone.set_submodule(name, HeadPool(pool, pooled.numel() == 2, pooled.ndim == 2))
+
+
+@torch.no_grad()
+def _width_at(backbone: Any, name: str) -> int:
+    """Channels that a pooling of the head reads, which may be others than those of the features, as in a VGG."""
+    pool, width = backbone.get_submodule(name), backbone.num_features
+    channel = 1 if pool(torch.zeros(1, 2, 3, 5)).numel() == 2 else -1
+    seen = list[int]()
+    hook = pool.register_forward_pre_hook(lambda module, given: seen.append(given[0].shape[channel]))
+    modes = {module: module.training for module in backbone.modules()}
+    backbone.eval()  # or a batch norm in the head would learn from these zeros
+    with contextlib.suppress(RuntimeError):  # of a head that wants maps of one size
+        backbone.forward_head(torch.zeros((1, width, 7, 7) if channel == 1 else (1, 7, 7, width)), pre_logits=True)
+    for module, training in modes.items():
+        module.training = training
+    hook.remove()
+    return seen[0] if seen else width
 
 
 def layers_of(backbone: Any) -> dict[str, int]:

@@ -12,6 +12,8 @@ import timm.data
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.vgg import VGG
 from torch import nn
 
 from kit.core.errors import KitError
@@ -79,6 +81,64 @@ def test_poolings_of_maps_and_of_tokens() -> None:
         assert [n for n, _ in body.named_parameters() if body.layer_of(n) is None] == [
             "pool.hidden.weight", "pool.hidden.bias", "pool.context.weight",
         ]  # fmt: skip
+
+
+FAMILIES = {  # maps (n, c, h, w), maps (n, h, w, c) and tokens (n, tokens, c); with layers before and after the pooling
+    "vgg": lambda: VGG(cfg=[8, "M", 16, "M"], mlp_ratio=0.01, num_classes=0),
+    "swin": lambda: SwinTransformer(
+        img_size=64, patch_size=4, embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, num_classes=0
+    ),
+    "convnext": lambda: timm.create_model("test_convnext", num_classes=0),
+    "vit": lambda: timm.create_model("test_vit", num_classes=0, img_size=64, global_pool="avg"),
+    "vit without class token": lambda: timm.create_model("test_vit_relpos", num_classes=0, img_size=64),
+    "resnet": lambda: timm.create_model("test_resnet", num_classes=0),
+    "efficientnet": lambda: timm.create_model("test_efficientnet", num_classes=0),
+    "mobilenetv3": lambda: timm.create_model("mobilenetv3_small_050", num_classes=0),
+    "mambaout": lambda: timm.create_model("test_mambaout", num_classes=0),
+    "maxvit": lambda: timm.create_model("test_maxvit", num_classes=0, img_size=64),
+    "nfnet": lambda: timm.create_model("test_nfnet", num_classes=0),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_pooling_fits_every_family(family: str) -> None:
+    torch.manual_seed(0)
+    net, pixels = FAMILIES[family]().eval(), torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
+    before = copy.deepcopy(net.state_dict())
+    own = TimmEncoder(copy.deepcopy(net)).eval()(pixels)
+    mean = TimmEncoder(copy.deepcopy(net), pool="avg").eval()
+    near = 1e-5 * own.abs().max()
+    assert (mean(pixels) - own).abs().max() < near  # all of these have a mean of their own
+    for pool in ("max", "gem", "attention"):
+        body = TimmEncoder(copy.deepcopy(net), pool=pool).eval()
+        found = body(pixels)
+        assert found.shape == (3, body.num_features) == own.shape and (found - own).abs().max() > 3 * near
+        found.square().sum().backward()
+        weights = dict(body.pool.named_parameters())
+        assert bool(weights) == (pool != "max")
+        assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in weights.values())
+        state = {name: value for name, value in body.backbone.state_dict().items() if name in before}
+        assert state and all(torch.equal(value, before[name]) for name, value in state.items())
+        one = body.train()(pixels[:1])
+        assert one.shape == (1, body.num_features)
+
+
+class NoPlaces(nn.Module):
+    """A network whose features are vectors already."""
+
+    num_features = 4
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1)[:, :4]
+
+
+def test_a_network_whose_pooling_cannot_be_replaced_says_so() -> None:
+    pixels = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    with pytest.raises(KitError, match="pool: the NoPlaces of timm gives no places to pool; take pool=own"):
+        TimmEncoder(NoPlaces(), pool="max")(pixels)
+    twice = timm.create_model("test_resnet", num_classes=0, global_pool="catavgmax")
+    with pytest.raises(KitError, match="pool: the ResNet pools in its own way; take pool=own"):
+        TimmEncoder(twice, pool="attention")
 
 
 def test_gem_is_a_mean_at_one_and_nears_the_maximum() -> None:

@@ -152,6 +152,7 @@ def test_a_member_without_a_run_names_them_as_well() -> None:
         frame, np.arange(12) % 2, images="image"
     )
     with pytest.warns(
-        UserWarning, match=r"^frame: 1 picture cannot be read: 'row 1' \(no picture is named\); what cannot be read counts as empty$"
+        UserWarning,
+        match=r"^frame: 1 picture cannot be read: 'row 1' \(no picture is named\); what cannot be read counts as empty$",
     ):
         fitted.predict(pd.DataFrame({"image": [photo(0, True), b""]}, dtype=object))
