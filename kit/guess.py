@@ -10,6 +10,7 @@ import pandas as pd
 from kit.core.errors import KitError, nearest
 from kit.images.store import is_picture
 from kit.metrics import Metric, log_loss, mean_roc_auc, rmse, roc_auc
+from kit.reading.labels import are_numbers, label_texts, pair_of, read_labels
 from kit.schema.cells import Cells, well_formed
 from kit.schema.column import decimal_in, type_of
 from kit.task import Kind, Task
@@ -74,32 +75,50 @@ def as_labels(y: Any, n: int) -> pd.DataFrame:
 
 
 def guess_kind(labels: pd.DataFrame) -> Kind:
-    """The kind of task that labels (n, targets) seem to be of.
+    """The kind of task that labels (n, targets) seem to be of, as the reader of files spells them.
 
-    One column of two values is binary; of words, or of up to 20 whole numbers, multiclass; of other numbers regression.
-    Several columns of 0 and 1 are multilabel, of other numbers regression; they may have gaps.
+    One column of two words or two whole numbers is binary; of more words, or of up to 20 whole numbers, multiclass; of
+    other numbers regression. Several columns of no and yes, such as 0 and 1, are multilabel, of other numbers
+    regression; they may have gaps.
 
     Raises:
         KitError: they are of no kind.
     """
-    columns = [labels[name] for name in labels]
+    columns = {str(name): label_texts(labels[name]).dropna().unique().tolist() for name in labels}
     if len(columns) > 1:
-        if all(set(column.dropna().unique()) <= {0, 1} for column in columns):
+        if all(map(pair_of, columns.values())):
             return "multilabel"
-        if words := [str(column.name) for column in columns if _is_words(column)]:
-            raise KitError(f"target '{words[0]}': several targets are 0 or 1 each, or numbers; these are words")
+        if others := [name for name, found in columns.items() if not are_numbers(found)]:
+            raise KitError(
+                f"target '{others[0]}': several targets are no and yes each, such as 0 and 1, or numbers; these are "
+                "words"
+            )
         return "regression"
-    values = columns[0].unique()
-    if len(values) < 2:
-        raise KitError(
-            f"target '{columns[0].name}': all labels are {values.tolist()[0]!r}, so there is nothing to learn"
-        )
-    if len(values) == 2:
+    ((name, found),) = columns.items()
+    if len(found) < 2:
+        raise KitError(f"target '{name}': all labels are {_plain(found)}, so there is nothing to learn")
+    if not are_numbers(found):
+        return "binary" if len(found) == 2 else "multiclass"
+    if not are_numbers(found, whole=True):
+        return "regression"
+    if len(found) == 2:
         return "binary"
-    if _is_words(columns[0]):
-        return "multiclass"
-    whole = np.equal(np.mod(values.astype(float), 1), 0).all()
-    return "multiclass" if whole and len(values) <= min(MOST_CLASSES, len(labels) / 2) else "regression"
+    return "multiclass" if len(found) <= min(MOST_CLASSES, len(labels) / 2) else "regression"
+
+
+def _plain(found: list[str]) -> str:
+    return next((text if are_numbers([text]) else repr(text) for text in found), "missing")
+
+
+def read_as(task: Task, labels: pd.DataFrame, what: str = "y") -> tuple[Task, pd.DataFrame]:
+    """The task with its classes, and labels (n, targets) that it encodes: both as of a file, see `read_labels`.
+
+    Raises:
+        KitError: a label is none that such a task can have.
+    """
+    numbered = labels.assign(**{task.id: np.arange(len(labels))})
+    task, read, _ = read_labels(task, what, numbered)
+    return task, read[[*task.targets]]
 
 
 def guess_text(frame: pd.DataFrame) -> tuple[str, ...]:
@@ -179,15 +198,12 @@ def guess_task(
         if column not in frame:
             raise KitError(f"{setting}: there is no column '{column}'" + nearest(column, list(frame.columns)))
     found: Any = kind or guess_kind(labels)
-    classes: tuple[Any, ...] = ()
-    values = sorted(pd.unique(labels.iloc[:, 0]).tolist(), key=lambda value: (str(type(value)), value))
-    if found == "multiclass" or (found == "binary" and not set(values) <= {0, 1}):
-        classes = tuple(values)
     named = fields.pop("id", None) or guess_id(frame)
     inputs = [str(column) for column in frame if column != named]
     seen = guess_images(frame[inputs]) if shown is None else shown
     texts = guess_text(frame[[c for c in inputs if c not in seen]]) if given is None else given
-    return Task(
+    task = Task(
         name=name, kind=found, targets=tuple(labels), metric=metric or USUAL_METRIC[found], inputs=tuple(inputs),
-        text=tuple(texts), images=tuple(seen), classes=classes, **({"id": named} if named else {}), **fields,
+        text=tuple(texts), images=tuple(seen), **({"id": named} if named else {}), **fields,
     )  # fmt: skip
+    return read_as(task, labels)[0]

@@ -15,7 +15,7 @@ from kit.core.classes import class_named
 from kit.core.errors import KitError
 from kit.core.files import read_json, write_json
 from kit.core.spec import Spec
-from kit.guess import as_frame, as_labels, guess_task
+from kit.guess import as_frame, as_labels, guess_task, read_as
 from kit.metrics import Metric
 from kit.rows import Rows
 from kit.schema.schema import Schema
@@ -130,7 +130,7 @@ class Member(Spec):
             frame = as_frame(train, "train")
             labels = as_labels(y, len(frame))
             task = guess_task(frame, labels, kind=kind, text=text, metric=metric, images=images)
-            rows = Rows.of(task, frame, task.encode(labels))
+            rows = Rows.of(task, frame, task.encode(read_as(task, labels)[1]))
         stop, rows = _valid_rows(rows, valid), rows.labelled()
         with contextlib.ExitStack() as stack:
             folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -249,7 +249,5 @@ def _valid_rows(train: Rows, valid: Any) -> Rows:
     frame = as_frame(frame, "valid")
     train.task.metric.on(frame)  # refuses rows without a column that it reads
     labels = as_labels(y, len(frame)).set_axis(list(train.task.targets), axis=1)
-    encoded = train.task.encode(labels)
-    if (np.isnan(encoded) & labels.notna().to_numpy()).any():
-        raise KitError(f"valid: a label is none of those of train: {', '.join(train.task.output_names)}")
+    encoded = train.task.encode(read_as(train.task, labels, "valid")[1])
     return Rows.of(train.task, frame, encoded, train.source.schema or Schema())

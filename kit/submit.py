@@ -12,6 +12,7 @@ import pandas as pd
 
 from kit.core.errors import KitError, nearest
 from kit.core.files import replacing
+from kit.reading.quoting import PLAIN, Quoting
 from kit.task import PAIRS, Task, label_text
 
 SAMPLE = "sample_submission.csv"
@@ -138,8 +139,9 @@ def check(
 
 
 def write(
-    path: Path, frame: pd.DataFrame, task: Task, sample: pd.DataFrame | None = None, separator: str = ","
-) -> list[str]:
+    path: Path, frame: pd.DataFrame, task: Task, sample: pd.DataFrame | None = None, separator: str = ",",
+    quoting: Quoting = PLAIN,
+) -> list[str]:  # fmt: skip
     """Checks the submission, writes it, reads it back, and only then replaces an earlier one.
 
     Fractions have a decimal comma if those of the sample have one.
@@ -152,6 +154,7 @@ def write(
         task: names its columns.
         sample: the competition's sample submission.
         separator: between two fields, as the sample has it.
+        quoting: which fields stand in quotes, as in the sample.
 
     Returns:
         The warnings of `check`.
@@ -162,7 +165,10 @@ def write(
     warnings = check(frame, task, sample, path.name)
     with replacing(path) as temporary:
         decimal = _decimal(sample, task)
-        frame.to_csv(temporary, index=False, lineterminator="\n", sep=separator, decimal=decimal)
+        if quoting:
+            temporary.write_text(quoting.text(frame, separator, decimal), encoding="utf-8", newline="\n")
+        else:
+            frame.to_csv(temporary, index=False, lineterminator="\n", sep=separator, decimal=decimal)
         # as text, since ids such as 00012 and NA must come back as they are
         back = pd.read_csv(temporary, dtype=str, keep_default_na=False, sep=separator)
         for column in frame.columns:

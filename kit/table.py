@@ -21,6 +21,7 @@ from kit.reading.file import read_file
 from kit.reading.form import CSV, Form
 from kit.reading.ids import Frames, asked_for, check_ids, named
 from kit.reading.labels import read_labels
+from kit.reading.quoting import PLAIN, Quoting
 from kit.rows import Rows, metric_columns
 from kit.schema.cells import well_formed
 from kit.schema.fingerprint import fingerprint
@@ -50,6 +51,7 @@ class Table:
             become typed.
         files: where the pictures lie that rows name; None: names are paths of this machine.
         separator: of the fields of the sample, and so of a submission.
+        quoting: which fields of the sample stand in quotes, and so of a submission.
         extra: rows without labels beside train and test, by the name of their file; they hold inputs, and some of
             them may be missing. Types are decided by them too, and who learns from all rows learns from them.
     """
@@ -67,6 +69,7 @@ class Table:
     files: PictureFiles | None = None
     extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     separator: str = ","
+    quoting: Quoting = PLAIN
 
     def __post_init__(self) -> None:
         if self.task.images:
@@ -105,11 +108,8 @@ class Table:
     def _take(self, frames: Mapping[str, pd.DataFrame]) -> None:
         """Other rows for those of `_frames`."""
         train, test, *extra = frames.values()
-        for attribute, value in (
-            ("train", train),
-            ("test", test),
-            ("extra", dict(zip(self.extra, extra, strict=True))),
-        ):
+        values = {"train": train, "test": test, "extra": dict(zip(self.extra, extra, strict=True))}
+        for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
 
     def _settle(self, found: Frames) -> None:
@@ -278,6 +278,7 @@ def read_table(
         task, read.frame, other, asked.frame if asked else None, cache, tuple(filter(None, notes)), names,
         form.decimal, "," if semicolons else ".", files=PictureFiles(train.parent, cache) if task.images else None,
         extra={name: found.frame for name, found in further.items()}, separator=asked.separator if asked else ",",
+        quoting=asked.quoting if asked else PLAIN,
     )  # fmt: skip
 
 

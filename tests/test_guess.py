@@ -1,5 +1,6 @@
 """What a plain frame seems to be, and that what is given wins over what is guessed."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,11 @@ import pandas as pd
 import pytest
 
 from kit.core.errors import KitError
-from kit.guess import as_frame, as_labels, guess_kind, guess_task, guess_text
+from kit.guess import as_frame, as_labels, guess_kind, guess_task, guess_text, read_as
+from kit.members import Linear
 from kit.metrics import log_loss, mean_roc_auc, rmse, roc_auc
+from kit.table import read_table
+from kit.task import Task
 
 REVIEWS = [f"the {word} was rather good that day" for word in ("tea", "soup", "bread", "cake", "rice", "fish")]
 
@@ -59,6 +63,13 @@ def test_labels_have_a_name_and_none_is_missing() -> None:
         (["no", "yes", "no", "no"], "binary"),
         ([True, False, True, True], "binary"),
         ([0.0, 1.0, 0.0, 1.0], "binary"),
+        (["1", 1, 1.0, "0"], "binary"),  # as the reader of files has it, 1, 1.0 and "1" are one label
+        (["Yes", " Yes", "no", "Yes "], "binary"),
+        (["1.5", "2.5", "3.25", "0.5"], "regression"),
+        (["1", "2", "3", "1", "2", "3"], "multiclass"),
+        ([0.5, 0.25, 0.5], "regression"),
+        (np.array([["no", "1"], ["yes", "0"]]), "multilabel"),
+        (np.array([["no", "1"], ["yes", "2"]])[:, 1:], "binary"),
         (["a", "b", "c", "a"], "multiclass"),
         ([0, 1, 2, 0, 1, 2], "multiclass"),
         ([1.5, 2.5, 3.25, 0.5], "regression"),
@@ -75,7 +86,9 @@ def test_the_kind_is_guessed_from_the_labels(labels: Any, kind: str) -> None:
 def test_labels_of_no_kind_are_refused() -> None:
     with pytest.raises(KitError, match="^target 'y': all labels are 1, so there is nothing to learn$"):
         guess_kind(as_labels([1, 1], 2))
-    with pytest.raises(KitError, match="^target 'b': several targets are 0 or 1 each, or numbers; these are words$"):
+    with pytest.raises(
+        KitError, match="^target 'b': several targets are no and yes each, .* or numbers; these are words$"
+    ):
         guess_kind(pd.DataFrame({"a": [0, 1], "b": ["x", "z"]}))
 
 
@@ -132,3 +145,43 @@ def test_dates_and_numbers_of_many_letters_are_no_text() -> None:
         }
     )
     assert guess_text(frame) == ("note",)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["no", "Yes", "no", "Yes", "no", "no"],
+        ["Yes ", "no", " Yes", "no", "no", "Yes"],
+        [True, False, True, True, False, True],
+        ["1", 0, 1.0, "0", 0.0, 1],
+        [-1, 1, 1, -1, 1, -1],
+        ["ham", "spam", "Ham ", "spam", "ham", "spam"][:2] * 3,
+        ["3", "1", "2", "3", "1", "2"],
+        ["b", "A", "c", "b", "A", "c"],
+        [["no", "1"], ["yes", "0"], ["no", "0"], ["yes", "1"], ["no", "0"], ["no", "1"]],
+        [0.5, 1.25, 3.0, 0.5, 2.0, 2.5],
+    ],
+    ids=str,
+)
+def test_labels_of_a_frame_are_read_as_those_of_a_file(labels: Any, tmp_path: Path) -> None:
+    """The same classes, in the same order, and the same numbers: one definition for both."""
+    given = as_labels(pd.DataFrame(labels, dtype=object).set_axis([f"y{i}" for i in range(np.ndim(labels))], axis=1), 6)
+    task = guess_task(as_frame(REVIEWS), given)
+    rows = pd.DataFrame({"id": range(6), "text": REVIEWS}).join(given)
+    rows.to_csv(tmp_path / "train.csv", index=False)
+    of_file = Task(name="f", kind=task.kind, targets=task.targets, text="text", metric=task.metric)
+    table = read_table(of_file, tmp_path / "train.csv", None, None)
+    assert [*map(str, task.classes)] == [*map(str, table.task.classes)]
+    member = Linear(char=None).fit(REVIEWS, given)
+    assert member.task.classes == task.classes
+    np.testing.assert_array_equal(task.encode(read_as(task, given)[1]), table.y)
+
+
+def test_labels_that_are_none_of_the_task_are_refused_by_the_readers_sentence() -> None:
+    with pytest.raises(KitError, match="^y: 4 labels of 'y' are not 0 or 1, as a binary task needs: '?2'? at id 1$"):
+        guess_task(as_frame(REVIEWS), as_labels([1, 2, 3] * 2, 6), kind="binary")
+    fitted = Linear(char=None)
+    with pytest.raises(
+        KitError, match="^valid: 1 label of 'y' is not one of no, yes, as a binary task needs: 'maybe' at id 1$"
+    ):
+        fitted.fit(REVIEWS, ["no", "yes"] * 3, (REVIEWS[:2], ["no", "maybe"]))

@@ -66,7 +66,9 @@ def test_valid_rows_stop_early() -> None:
     member = Boost(trees=200, patience=5)
     stopped = member.fit(x, y, valid=(other, theirs % 2)).predictor
     assert stopped.boosters[0].num_trees() < member.fit(x, y).predictor.boosters[0].num_trees() == 200  # type: ignore[attr-defined]
-    with pytest.raises(KitError, match="^valid: a label is none of those of train: a, b, c$"):
+    with pytest.raises(
+        KitError, match="^valid: 100 labels of 'y' are not one of a, b, c, as a multiclass task needs: 'd' at id 0$"
+    ):
         member.fit(x, np.array(list("abca"))[np.arange(200) % 4], valid=(other, ["d"] * 100))
 
 

@@ -1,5 +1,6 @@
 """Submission files: aligned with the sample, refused when wrong, whole or absent on disk."""
 
+import io
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from kit.core.errors import KitError
 from kit.metrics import f1, log_loss, mean_roc_auc, quadratic_kappa, rmse, roc_auc
+from kit.reading.quoting import Quoting, quoting_of
 from kit.submit import check, submission, write
 from kit.table import read_table
 from kit.task import Task
@@ -406,3 +408,33 @@ def test_the_submission_has_the_separator_and_the_decimal_sign_of_the_sample(
     write(tmp_path / "s.csv", frame, task, table.sample, table.separator)
     rows = [["id", "sold"], ["4", f"0{sign}75"], ["3", f"0{sign}25"]]
     assert (tmp_path / "s.csv").read_text() == "".join(separator.join(row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    "sample, written",
+    [
+        ('"id","sold"\n"4","0.5"\n"3","0.5"\n', '"id","sold"\n"4","0.75"\n"3","0.25"\n'),
+        ('"id","sold"\n4,0.5\n3,0.5\n', '"id","sold"\n4,0.75\n3,0.25\n'),
+        ('id;sold\r\n"4";0,5\r\n"3";0,5\r\n', 'id;sold\n"4";0,75\n"3";0,25\n'),
+        ('a title\n"id","sold"\n"4",0.5\n"3",0.5\n', '"id","sold"\n"4",0.75\n"3",0.25\n'),
+        ('id,sold\n"4",0.5\n3,0.5\n', "id,sold\n4,0.75\n3,0.25\n"),  # where a field needs none
+    ],
+)
+def test_the_submission_has_the_quotes_of_the_sample(sample: str, written: str, tmp_path: Path) -> None:
+    files = {"train.csv": "id,x,sold\n1,2,0\n2,3,1\n", "test.csv": "id,x\n3,2\n4,5\n", "sample.csv": sample}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, newline="")
+    task = Task(name="t", kind="binary", targets="sold", metric=roc_auc)
+    table = read_table(task, *(tmp_path / name for name in files))
+    frame = submission(task, table.sample, table.test["id"], np.array([[0.25], [0.75]]))
+    write(tmp_path / "s.csv", frame, task, table.sample, table.separator, table.quoting)
+    assert (tmp_path / "s.csv").read_text() == written
+
+
+def test_quoted_fields_read_back_as_they_are() -> None:
+    frame = pd.DataFrame({"id": ['a"b', "c,d", "007"], "y": [0.1, 1e-7, 1 / 3]})
+    for quoting in (Quoting(True, ("id", "y")), Quoting(False, ("id",)), Quoting(True, ())):
+        text = quoting.text(frame, ",", ".")
+        back = pd.read_csv(io.StringIO(text), dtype={"id": str}, float_precision="round_trip")
+        pd.testing.assert_frame_equal(back, frame, check_dtype=False)
+        assert quoting_of(text, ",", ["id", "y"]) == quoting

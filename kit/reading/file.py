@@ -15,6 +15,7 @@ from kit.reading.form import CSV, SIGNS, Form
 from kit.reading.ids import id_columns
 from kit.reading.labels import label_columns
 from kit.reading.layout import layout_of
+from kit.reading.quoting import HEAD, PLAIN, Quoting, quoting_of
 from kit.reading.tabular import read_excel, read_json_table, read_parquet
 from kit.schema.cells import cell_text
 from kit.task import Task
@@ -30,11 +31,13 @@ class FileRows:
         frame: its rows; ids and texts are strings.
         note: how it was read, one sentence; "" where it is plain CSV in UTF-8.
         separator: of its fields; semicolons are usual where the decimal sign is a comma.
+        quoting: which of its fields stand in quotes.
     """
 
     frame: pd.DataFrame
     note: str = ""
     separator: str = ","
+    quoting: Quoting = PLAIN
 
     @property
     def semicolons(self) -> bool:
@@ -49,12 +52,17 @@ def read_file(path: Path, task: Task, form: Form = CSV) -> FileRows:
         KitError: one sentence that names the file, what is wrong and where.
     """
     content = content_of(path)
-    words = {*task.text, *label_columns(task)}
+    words, quoting = {*task.text, *label_columns(task)}, PLAIN
     known = [*([task.id] if task.id else []), *task.targets, *task.inputs, *task.text, *task.images, *task.aside]
     if content.kind == "text":
         text, encoding = as_utf8(path, content.data, form.encoding)
         if form.header or not JSON.match(text):
             frame, notes = read_delimited(path, text, form, known, lambda names: plain(task, names), words)
+            if form.quotes and b'"' in text[:HEAD]:
+                start = text[: 2 * HEAD].decode("utf-8", errors="ignore")
+                layout = layout_of(path, start, form, known)
+                header = start[: layout.start].rstrip("\r\n").replace("\r", "\n").rpartition("\n")[2]
+                quoting = quoting_of(header + "\n" + start[layout.start :], layout.separator, layout.names)
         else:
             frame, notes = _plain(path, *read_json_table(path, text), task)
         notes.insert(0, encoding)
@@ -65,7 +73,7 @@ def read_file(path: Path, task: Task, form: Form = CSV) -> FileRows:
     if frame.empty:
         raise KitError(f"{path.name}: the file has a header but no rows")
     said = [note for note in (*content.packing, *notes) if note]
-    return FileRows(frame, f"{path.name}: {', '.join(said)}" if said else "", _separator(said, form))
+    return FileRows(frame, f"{path.name}: {', '.join(said)}" if said else "", _separator(said, form), quoting)
 
 
 def plain(task: Task, names: Sequence[str]) -> set[str]:

@@ -46,7 +46,7 @@ def read_labels(task: Task, name: str, train: pd.DataFrame) -> tuple[Task, pd.Da
             if numbers.isna().any():
                 train = train.assign(**{column: numbers})
             continue
-        texts = _texts(task, train[column])
+        texts = label_texts(train[column], task.classes)
         found = texts.dropna().unique().tolist()
         if task.classes:
             known = np.isfinite(task.encode(train.assign(**{column: texts}))[:, 0])
@@ -88,19 +88,29 @@ def _numbers(labels: pd.Series, texts: pd.Series) -> pd.Series:
     return labels
 
 
-def _texts(task: Task, labels: pd.Series) -> pd.Series:
+def label_texts(labels: pd.Series, classes: tuple[Any, ...] = ()) -> pd.Series:
     """Each label as `label_text` has it; a word for what is missing is no label unless it is one of the classes."""
-    missing = {*MISSING} - {label_text(label) for label in task.classes}
+    missing = {*MISSING} - {label_text(label) for label in classes}
     codes, found = pd.factorize(labels)
     texts = [None if (text := label_text(value)) in missing else text for value in found]
     return pd.Series(words(texts, codes), index=labels.index)
+
+
+def are_numbers(found: list[str], whole: bool = False) -> bool:
+    """Whether different labels, as `label_texts` has them, are all numbers, or whole numbers."""
+    return all((WHOLE if whole else NUMBER).fullmatch(text) for text in found)
+
+
+def pair_of(found: list[str]) -> tuple[str, str] | None:
+    """How files write no and yes, where different labels are one or both of such a pair; in small letters."""
+    return next((pair for pair in PAIRS if {text.casefold() for text in found} <= {*pair}), None)
 
 
 def _classes(kind: str, found: list[str]) -> tuple[Any, ...] | None:
     """The classes of labels, in order; None where they cannot be those of such a task."""
     if kind == "multiclass":
         return _ordered(found) if len(found) > 1 else None
-    known = next((pair for pair in PAIRS if {text.casefold() for text in found} <= {*pair}), None)
+    known = pair_of(found)
     if len(found) == 2 and (kind == "binary" or known):
         return _ordered(found)
     if len(found) == 1 and known:  # the other label occurs nowhere
@@ -111,7 +121,7 @@ def _classes(kind: str, found: list[str]) -> tuple[Any, ...] | None:
 
 def _ordered(found: list[str]) -> tuple[Any, ...] | None:
     """Whole numbers by value, words by the alphabet; no classes where numbers have parts."""
-    if all(WHOLE.fullmatch(text) for text in found):
+    if are_numbers(found, whole=True):
         return (
             tuple(sorted({int(text) for text in found})) if len({int(text) for text in found}) == len(found) else None
         )
@@ -137,7 +147,7 @@ def _no_classes(column: str, found: list[str]) -> str:
 def _missing(task: Task, labels: pd.Series) -> pd.Series:
     """Whether each label is missing."""
     numeric = pd.api.types.is_numeric_dtype(labels) and not task.classes
-    return labels.isna() if numeric else _texts(task, labels).isna()
+    return labels.isna() if numeric else label_texts(labels, task.classes).isna()
 
 
 def _gap_notes(task: Task, name: str, train: pd.DataFrame) -> list[str]:

@@ -100,7 +100,7 @@ def blend(run: Run, names: list[str], submit: bool = True) -> BlendReport | None
         if submit and tests.shape[1]:
             frame = submission(task, run.table.sample, run.table.test[task.id], test, cuts or None)
             path = run.root / "submission.csv"
-            warnings += write_submission(path, frame, task, run.table.sample, run.table.separator)
+            warnings += write_submission(path, frame, task, run.table.sample, run.table.separator, run.table.quoting)
         (folder / "report.json").unlink(missing_ok=True)  # it means that the other files are complete
         write_array(folder / "oof.npy", oof)
         write_array(folder / "test.npy", test)
@@ -187,6 +187,8 @@ def with_blended(run: Run) -> Run:
 def _key(run: Run, names: list[str], submit: bool) -> str:
     stores, sample = [run.store(name).folder.name for name in names], run.table.sample
     requested = None if sample is None else [list(sample.columns), digest(sample[run.table.task.id].tolist())]
+    if requested and (run.table.separator != "," or run.table.quoting):
+        requested += [run.table.separator, repr(run.table.quoting)]
     # folds are named too: with other settings they may have the same plan, but other groups or another order
     how = [run.recipe.blend.identity(), run.recipe.folds.identity()]
     return digest([VERSION, how, stores, run.table.task.metric.identity(), submit, requested])

@@ -16,6 +16,7 @@ from kit.guess import as_frame, as_labels, guess_id, guess_task
 from kit.member import Member
 from kit.members.estimator.estimator import Estimator
 from kit.metrics import Metric
+from kit.reading.labels import label_texts
 from kit.recipe import Recipe, RecipeType
 from kit.run.run import Run
 from kit.session.opening import table_of
@@ -169,8 +170,10 @@ def _folds(folds: Folds | int | None, task: Task) -> Folds:
 
 def _described(task: Task, frame: pd.DataFrame, named: str | None, kind: str | None, text: Any) -> str:
     """One line that says what was guessed: kind, metric, text columns, ids."""
-    values = [f"'{name}' has {frame[name].nunique()} different values" for name in task.targets]
+    values = [f"'{name}' has {label_texts(frame[name]).nunique()} different values" for name in task.targets]
     guessed = "" if kind else f" (guessed: {', '.join(values)})"
+    if task.kind == "binary" and task.classes:
+        guessed += f", {task.classes[1]!r} counts as positive"
     texts = (f"text in {', '.join(task.text)}" if task.text else "no text") + (" (guessed)" if text is None else "")
     ids = f"ids from '{named}'" if named else "rows are numbered"
     texts += f", pictures in {', '.join(task.images)}" if task.images else ""
