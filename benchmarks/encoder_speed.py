@@ -6,16 +6,18 @@
 Trainer runs twice: plain (random batches, padded to their longest row) and grouped by length. It gets kit's own
 parameter groups, schedule, starting weights and most rows a batch, so that only the work done for them differs. MFU is
 the share of the machine's own matrix-product speed, measured in the same run, that the useful tokens' products make up
-(6 · weights a token in training). `--untrained` times predictions alone, of networks before their first step,
-and those of kit if all threads share each batch (shared).
+(6 · weights a token in training). Each runs in a process of its own, and they take turns. `--untrained` times
+predictions alone, of networks before their first step, and those of kit if all threads share each batch (shared).
 """
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,7 @@ from kit.weights import find_weights
 TARGETS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 TASK = Task(name="toxic", kind="multilabel", targets=TARGETS, text=("comment_text",), metric=mean_roc_auc)
 BATCH = 32
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 class ForTrainer(nn.Module):
@@ -119,7 +122,7 @@ def product_speed(device: torch.device, precision: str) -> float:
     return float(np.median(rates))
 
 
-def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, trains: bool = True) -> Trained:
+def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, trains: bool) -> Trained:
     batches = LengthBatches(tokens, train.at, train.labels, member.batch_tokens, member.batch_rows, member.seed)
     length, plan = tokens.length[train.at], batches.plan(1)
     padded = sum(length[rows].max() * len(rows) for rows in plan)
@@ -135,7 +138,7 @@ def by_kit(member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path
 
 
 def by_trainer(
-    member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, grouped: bool, trains: bool = True
+    member: Encoder, train: Rows, valid: Rows, tokens: Tokens, work: Path, grouped: bool, trains: bool
 ) -> Trained:
     start = time.perf_counter()
     torch.manual_seed(member.seed)
@@ -167,18 +170,63 @@ def by_trainer(
     return Trained(seconds, padding, predict)
 
 
-def one_batch_at_once(kit: Trained) -> float:
-    """kit's prediction if all threads share each batch."""
-    most, side_by_side.MOST = side_by_side.MOST, 1
-    try:
-        return kit.predict()
-    finally:
-        side_by_side.MOST = most
+@dataclass(frozen=True)
+class Work:
+    """What is timed, for a process of its own: libraries and memory are then as each side leaves them."""
+
+    rows: int
+    length: int
+    weights: str
+    trains: bool
+    scratch: Path
+
+    @property
+    def member(self) -> Encoder:
+        return Encoder(length=self.length, batch_rows=BATCH, weights=self.weights)
+
+    def read(self) -> tuple[Rows, Rows, Tokens]:
+        """Train rows, rows to predict, and the tokens of both."""
+        path = Path(os.environ.get("KIT_DATA", "data")) / "toxic" / "train.csv"
+        frame = pd.read_csv(path, nrows=self.rows * 3 // 2)
+        rows = Rows(TASK, Source(frame[["comment_text"]]), np.arange(len(frame)), frame[list(TARGETS)].to_numpy(float))
+        valid = rows.take(np.arange(self.rows, len(frame)))
+        return rows.take(np.arange(self.rows)), valid, self.member.make_dataset(rows).inputs(rows)
+
+    def fit(self, name: str, train: Rows, valid: Rows, tokens: Tokens) -> Trained:
+        given = (self.member, train, valid, tokens, self.scratch / name)
+        if name in ("kit", "shared"):
+            return by_kit(*given, trains=self.trains)
+        return by_trainer(*given, grouped=name == "grouped", trains=self.trains)
+
+
+def serve(name: str, work: Work, line: Connection) -> None:
+    """A process: fits, says how long that took, then predicts as often as it is asked."""
+    use_threads(threads())
+    if name == "shared":
+        side_by_side.MOST = 1  # all threads share each batch
+    train, valid, tokens = work.read()
+    if work.trains:
+        few = train.take(np.arange(8 * BATCH))  # the first fit of a process pays for imports and library set-up
+        replace(work, scratch=work.scratch / "first").fit(name, few, few, tokens)
+    line.send("ready")
+    line.recv()
+    fitted = work.fit(name, train, valid, tokens)
+    fitted.predict()
+    line.send((fitted.seconds, fitted.padding, int(tokens.length[train.at].sum())))
+    while line.recv():
+        start = time.perf_counter()
+        auc = fitted.predict()
+        line.send((time.perf_counter() - start, auc))
+
+
+def ask(line: Connection, what: str = "go on") -> Any:
+    line.send(what)
+    return line.recv()
 
 
 def bert_base(folder: Path) -> str:
     """A folder with a BERT of the base size and random weights, read by MiniLM's tokenizer."""
-    origin = find_weights("sentence-transformers/all-MiniLM-L6-v2")
+    origin = find_weights(MINILM)
     tokenizer = transformers.AutoTokenizer.from_pretrained(origin)
     tokenizer.save_pretrained(folder)
     transformers.BertModel(transformers.BertConfig(vocab_size=len(tokenizer))).save_pretrained(folder)
@@ -194,58 +242,42 @@ def main() -> None:
     parser.add_argument("--untrained", action="store_true", help="time predictions only, without any training")
     args = parser.parse_args()
     use_threads(threads())
-    frame = pd.read_csv(Path(os.environ.get("KIT_DATA", "data")) / "toxic" / "train.csv", nrows=args.rows * 3 // 2)
-    rows = Rows(TASK, Source(frame[["comment_text"]]), np.arange(len(frame)), frame[list(TARGETS)].to_numpy(float))
-    train, valid = rows.take(np.arange(args.rows)), rows.take(np.arange(args.rows, len(frame)))
-    device = best_device()
+    trains, device = not args.untrained, best_device()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        member = Encoder(length=args.length, batch_rows=BATCH)
-        if args.model == "bert-base":
-            member = Encoder(length=args.length, batch_rows=BATCH, weights=bert_base(folder / "base"))
-        tokens = member.make_dataset(rows).inputs(rows)
-        trains = not args.untrained
-        speed = product_speed(device, member.stage.precision) if trains else 0.0
-        kind = f"{device}: {speed / 1e9:.0f} GFLOP/s" if trains else f"{device}, predictions of untrained networks"
+        weights = MINILM if args.model == "minilm" else bert_base(folder / "base")
+        work = Work(args.rows, args.length, weights, trains, folder)
+        speed = product_speed(device, work.member.stage.precision) if trains else 0.0
+        kind = f"{device}, {'bf16' if multiplies_bf16(device.type) else 'fp32'}"
+        kind += f", {speed / 1e9:.0f} GFLOP/s" if trains else ", predictions of untrained networks"
         print(f"{args.model}, {args.rows} rows of at most {args.length} tokens, {kind}", flush=True)
-        if trains:
-            few = rows.take(np.arange(8 * BATCH))  # the first fit of a process pays for imports and library set-up
-            by_kit(member, few, few, tokens, folder / "first")
-            by_trainer(member, few, few, tokens, folder / "first", grouped=False)
-        results = {
-            "kit": by_kit(member, train, valid, tokens, folder / "kit", trains),
-            "Trainer": by_trainer(member, train, valid, tokens, folder / "plain", False, trains),
-            "grouped": by_trainer(member, train, valid, tokens, folder / "grouped", True, trains),
-        }
-        if args.untrained:
-            results["shared"] = Trained(0, 0, lambda: one_batch_at_once(results["kit"]))
-            for trained in results.values():
-                trained.predict()
-        net = build(member, member.make_dataset(train), train, Scale.of(train))
+        lines = {}
+        for name in ("kit", "Trainer", "grouped", *(["shared"] if args.untrained else [])):
+            lines[name], other = multiprocessing.Pipe()
+            multiprocessing.get_context("spawn").Process(target=serve, args=(name, work, other), daemon=True).start()
+            lines[name].recv()
+        fits = {name: ask(line) for name, line in lines.items()}  # one after the other
+        told: dict[str, list[float]] = {name: [] for name in lines}
+        auc = {}
+        # in turns, so that a machine that slows down for minutes slows all of them
+        for _ in range(args.rounds):
+            for name, line in lines.items():
+                seconds, auc[name] = ask(line)
+                told[name].append(seconds)
+        net = transformers.AutoModel.from_pretrained(find_weights(weights))
     products = sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Linear))
-    useful = 6 * products * int(tokens.length[train.at].sum())
-    # in turns, so that a machine that slows down for minutes slows all of them
-    told: dict[str, list[float]] = {name: [] for name in results}
-    auc = {}
-    for _ in range(args.rounds):
-        for name, trained in results.items():
-            start = time.perf_counter()
-            auc[name] = trained.predict()
-            told[name].append(time.perf_counter() - start)
     predicted = {name: float(np.median(seconds)) for name, seconds in told.items()}
-    for name, r in results.items():
+    for name, (seconds, padding, tokens) in fits.items():
+        prediction = f"prediction {args.rows // 2 / predicted[name]:6.1f} rows/s"
         if args.untrained:
-            print(f"{name:8} prediction {len(valid) / predicted[name]:6.1f} rows/s")
+            print(f"{name:8} {prediction}")
             continue
-        training = f"training {args.rows / r.seconds:6.1f} rows/s, padding {r.padding:5.1%}"
-        mfu = f"MFU {useful / r.seconds / speed:5.1%}"
-        print(f"{name:8} {training}, {mfu}; prediction {len(valid) / predicted[name]:6.1f} rows/s; AUC {auc[name]:.5f}")
-    for name in list(results)[1:]:
-        if args.untrained:
-            print(f"kit against {name}: prediction {predicted[name] / predicted['kit']:.2f} times as fast")
-            continue
-        training, prediction = results[name].seconds / results["kit"].seconds, predicted[name] / predicted["kit"]
-        print(f"kit against {name}: training {training:.2f} times as fast, prediction {prediction:.2f}")
+        training = f"training {args.rows / seconds:6.1f} rows/s, padding {padding:5.1%}"
+        mfu = f"MFU {6 * products * tokens / seconds / speed:5.1%}"
+        print(f"{name:8} {training}, {mfu}; {prediction}; AUC {auc[name]:.5f}")
+    for name in list(fits)[1:]:
+        training = "" if args.untrained else f"training {fits[name][0] / fits['kit'][0]:.2f} times as fast, "
+        print(f"kit against {name}: {training}prediction {predicted[name] / predicted['kit']:.2f} times as fast")
 
 
 if __name__ == "__main__":
