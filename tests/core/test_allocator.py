@@ -5,8 +5,8 @@ import resource
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
+import torch
 
 from kit.core.allocator import freed_memory_kept
 
@@ -17,8 +17,8 @@ PAGES = BLOCK * BLOCKS // resource.getpagesize()
 
 def touch() -> None:
     """Writes to every page of some large blocks, then frees them."""
-    for block in [np.empty(BLOCK, np.uint8) for _ in range(BLOCKS)]:
-        block.fill(1)
+    for block in [torch.empty(BLOCK, dtype=torch.uint8) for _ in range(BLOCKS)]:
+        block.fill_(1)
 
 
 def in_this_thread(work: Callable[[], object]) -> None:
@@ -35,7 +35,8 @@ def test_pages_are_used_again(run: Callable[[Callable[[], object]], None]) -> No
     faults = []
 
     def work() -> None:
-        touch()
+        for _ in range(5):  # blocks are aligned, so they find their places after some rounds only
+            touch()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(5):
             touch()
@@ -43,7 +44,7 @@ def test_pages_are_used_again(run: Callable[[Callable[[], object]], None]) -> No
 
     with freed_memory_kept():
         run(work)
-    assert faults[0] < PAGES  # each of five rounds would ask for all of them anew
+    assert faults[0] < PAGES / 2  # each of five rounds would ask for all of them anew
 
 
 def test_the_system_gets_them_back() -> None:
