@@ -104,10 +104,8 @@ def _attend(
 
     def rows(states: Tensor) -> Tensor:
         flat = states[0].transpose(0, 1).contiguous()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The PyTorch API of nested tensors is in prototype")
-            # with the limits given, torch does not have to wait for the GPU to compute them
-            nested = torch.nested.nested_tensor_from_jagged(flat, cu_seq_lens_q, min_seqlen=1, max_seqlen=max_length_q)
+        # with the limits given, torch does not have to wait for the GPU to compute them
+        nested = torch.nested.nested_tensor_from_jagged(flat, cu_seq_lens_q, min_seqlen=1, max_seqlen=max_length_q)
         return nested.transpose(1, 2)
 
     query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast, rotated ones are fp32
@@ -133,7 +131,9 @@ def _same_packed(backbone: Any, first: int) -> bool:
     backbone.eval()
     try:
         plain = backbone(input_ids=ids, attention_mask=mask).last_hidden_state
-        packed = packed_states(backbone, **pack(ids, mask, first))
+        with warnings.catch_warnings():  # torch warns once in a process, so it is enough to ignore it here
+            warnings.filterwarnings("ignore", message="The PyTorch API of nested tensors is in prototype")
+            packed = packed_states(backbone, **pack(ids, mask, first))
     except Exception:  # a model may fail in any way when it gets arguments that it does not know
         return False
     finally:
