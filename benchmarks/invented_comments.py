@@ -9,12 +9,13 @@ The bytes depend on the seed alone: the generators are the two whose streams are
 """
 
 import math
-import random
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
+
+from competitions.toxic import sample
+from competitions.toxic.sample import DISGUISE, LONGEST, Comment, Writer
 
 # label: (share of all rows, share of its positives that are not toxic, how loosely it follows the row's heat)
 LABELS = {
@@ -25,8 +26,6 @@ LABELS = {
     "insult": (0.0491, 0.06, 0.7),
     "identity_hate": (0.0085, 0.07, 2.0),
 }
-FEWEST = 10  # positives of any label (two for each of five folds), so far as that is at most a twentieth of the rows
-LONGEST = 5000  # characters; Kaggle's own limit
 MISSED, ACCUSED = 0.07, 0.012  # annotators' slips: hot rows that read clean, clean rows that read hot (2 % of all rows)
 CHATTER = {"mention": 0.10, "pleasant": 0.5}  # shares of clean rows that only mention an insult; are kind
 
@@ -72,13 +71,6 @@ e\u0301a\u0308 Z\u0351\u0343 | zero\u200bwidth\u200c \ufeff | one\u2028two | \u2
 """
 PHRASES = {slot: rest.split(" | ") for slot, _, rest in (line.partition(": ") for line in GRAMMAR.split("\n"))}
 PHRASES["n"] = ["\n"]
-DISGUISE = str.maketrans("sioae", "$!0@3")
-
-
-class Comment(NamedTuple):
-    id: str
-    text: str
-    labels: tuple[int, ...]
 
 
 @lru_cache(maxsize=1 << 16)  # holds the frequent words; the tail is met once and need not be remembered
@@ -96,11 +88,11 @@ def word(rank: int) -> str:
     return spelt
 
 
-class Writer:
-    """Writes one comment after another; `writer[slot]` is one filling of a slot of the grammar."""
+class LargeWriter(Writer):
+    """Writes comments of this larger vocabulary; `writer[slot]` is one filling of a slot of this grammar."""
 
     def __init__(self, seed: str) -> None:
-        self.random = random.Random(seed).random
+        super().__init__(seed)
         self.bulk = np.random.RandomState(int(self.random() * 2**32))
         self.stock: list[str] = []
 
@@ -109,9 +101,6 @@ class Writer:
             return self.words(1)[0]
         phrase = self.pick(PHRASES[slot]).format_map(self)
         return self.disguised(phrase) if slot in ("fool", "swear") and self.random() < 0.25 else phrase
-
-    def pick(self, choices: Sequence[str]) -> str:
-        return choices[int(self.random() * len(choices))]
 
     def disguised(self, phrase: str) -> str:
         where = int(self.random() * len(phrase))
@@ -154,6 +143,9 @@ class Writer:
         head, tail = (self[slot] if self.random() < 0.25 else "" for slot in ("head", "tail"))
         return (head + text + tail)[:LONGEST] or "ok"
 
+    def longest(self) -> str:
+        return " ".join(self.sentences(LONGEST * 1.5))[:LONGEST].ljust(LONGEST, "!")
+
     def echo(self, text: str) -> str:
         """The same comment once more: exact, in other case and spacing, or with a small edit."""
         first, _, rest = text.partition(" ")
@@ -161,38 +153,10 @@ class Writer:
         return self.pick((text, respaced, " " + text.swapcase(), edited))[:LONGEST]
 
 
-def draw_labels(n: int, seed: int) -> np.ndarray:
-    """Label matrix (n, 6) with exact counts; one hidden heat per row makes the labels go together."""
-    rng = np.random.RandomState(seed)
-    table, heat, toxic = np.zeros((n, len(LABELS)), dtype=np.int8), rng.random_sample(n), 0
-    for column, (share, stray, loose) in enumerate(LABELS.values()):
-        count = max(int(share * n + 0.5), min(FEWEST, n // 20))
-        outside = int(count * stray + 0.5)
-        order = np.argsort(-10 * table[:, 0] - heat - loose * rng.random_sample(n), kind="stable")  # toxic rows first
-        table[order[: count - outside], column] = 1
-        table[order[toxic : toxic + outside], column] = 1
-        toxic = toxic or count
-    return table
-
-
 def comments(n: int, seed: int = 0, first: int = 0) -> Iterator[Comment]:
     """Generates `n` labelled comments one at a time; rows `first`, `first + 1`, … of a seed never share an id.
 
-    Labels have Kaggle's prevalences to the row, except that each has at least 10 positives where `n` allows
-    (for 2,000 rows this lifts `threat` from 6 to 10), so that five stratified folds all have some.
+    Labels have Kaggle's shares to the row, except that each has at least 10 positives where `n` allows (for 2,000 rows
+    this lifts `threat` from 6 to 10), so that five stratified folds all have some.
     """
-    writer, clean = Writer(f"{seed}/{first}"), 0
-    earlier: dict[tuple[int, ...], str] = {}
-    for row, labels in enumerate(map(tuple, draw_labels(n, int(writer.random() * 2**32)).tolist())):
-        clean += not any(labels)
-        turn = 0 if any(labels) else clean % 400
-        if turn in (50, 150):
-            text = "" if turn == 50 else writer.pick((" ", "\n\n", " \t \n", "\u00a0 "))
-        elif turn == 250:
-            text = " ".join(writer.sentences(LONGEST * 1.5))[:LONGEST].ljust(LONGEST, "!")
-        elif labels in earlier and writer.random() < 0.03:
-            text = writer.echo(earlier[labels])
-        else:
-            text = earlier[labels] = writer.comment(labels)
-        number = (seed << 32) + first + row + 1
-        yield Comment(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}", text, labels)  # odd factor: one-to-one, no repeats
+    return sample.comments(n, seed, first, LargeWriter, LABELS)

@@ -23,7 +23,6 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from kit.members import NBSVM, Linear
-from kit.members.linear import views
 from kit.metrics import mean_roc_auc
 from kit.rows import Rows
 from kit.source import Source
@@ -50,12 +49,13 @@ class LogCountRatio(TransformerMixin, BaseEstimator):
 
 
 def vectorizer(spec: Tfidf) -> TfidfVectorizer:
-    return TfidfVectorizer(**{name: getattr(spec, name) for name in Tfidf.model_fields})
+    # of English texts, tokens="script" gives the words that scikit-learn finds as well
+    return TfidfVectorizer(**{name: getattr(spec, name) for name in Tfidf.model_fields if name != "tokens"})
 
 
 def reference(member: Linear | NBSVM, tol: float) -> Pipeline:
     """The member as scikit-learn users write it."""
-    union = FeatureUnion([(spec.analyzer, vectorizer(spec)) for spec in views(member)])
+    union = FeatureUnion([(spec.analyzer, vectorizer(spec)) for spec in member.views(TASK)])
     model = LogisticRegression(C=member.C, tol=tol, max_iter=1000)
     if isinstance(member, NBSVM):
         model = Pipeline([("ratio", LogCountRatio(member.alpha)), ("logistic", model)])

@@ -123,6 +123,12 @@ def test_a_recipe_without_members_is_refused_by_whatever_asks_for_them() -> None
 def test_settings_are_given_by_name() -> None:
     with pytest.raises(KitError, match=r"^Stratified takes settings by name only: n=5, …$"):
         Stratified(5)  # type: ignore[misc]
+    with pytest.raises(KitError, match=r"^Task takes settings by name only: name='mine', …$"):
+        Task("mine")
+    with pytest.raises(KitError, match=r"^Linear takes settings by name only: C=3.0, …$"):
+        Linear(3.0)
+    with pytest.raises(KitError, match=r"^Seeds takes settings by name only: member=Linear\("):
+        Seeds(Linear(), 3)
 
 
 def test_one_name_stands_without_a_tuple() -> None:

@@ -13,7 +13,7 @@ import argparse
 import math
 import os
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,6 +108,10 @@ class Writer:
             return " ".join(word.upper() if self.happens(0.2) else word for word in text.split(" "))
         return text.lower() if self.happens(0.6) else text + self.pick(("!!", "?!?!", " !!!!!", "..."))
 
+    def longest(self) -> str:
+        """A comment of as many characters as Kaggle allows."""
+        return " ".join(self.sentences(LONGEST))[:LONGEST].ljust(LONGEST, "!")
+
     def echo(self, text: str) -> str:
         """The same comment once more: exact, in other case and spacing, or with a small edit."""
         first, _, rest = text.partition(" ")
@@ -115,11 +119,11 @@ class Writer:
         return self.pick((text, respaced, " " + text.swapcase(), edited))[:LONGEST]
 
 
-def draw_labels(n: int, seed: int) -> np.ndarray:
+def draw_labels(n: int, seed: int, shares: Mapping[str, tuple[float, float, float]] = LABELS) -> np.ndarray:
     """Label matrix (n, 6) with exact counts; one hidden heat per row makes the labels go together."""
     rng = np.random.RandomState(seed)
-    table, heat, toxic = np.zeros((n, len(LABELS)), dtype=np.int8), rng.random_sample(n), 0
-    for column, (share, stray, loose) in enumerate(LABELS.values()):
+    table, heat, toxic = np.zeros((n, len(shares)), dtype=np.int8), rng.random_sample(n), 0
+    for column, (share, stray, loose) in enumerate(shares.values()):
         count = max(int(share * n + 0.5), min(FEWEST, n // 20))
         outside = int(count * stray + 0.5)
         order = np.argsort(-10 * table[:, 0] - heat - loose * rng.random_sample(n), kind="stable")  # toxic rows first
@@ -129,20 +133,26 @@ def draw_labels(n: int, seed: int) -> np.ndarray:
     return table
 
 
-def comments(n: int, seed: int = 0, first: int = 0) -> Iterator[Comment]:
+def comments(
+    n: int,
+    seed: int = 0,
+    first: int = 0,
+    writer_of: Callable[[str], Writer] = Writer,
+    shares: Mapping[str, tuple[float, float, float]] = LABELS,
+) -> Iterator[Comment]:
     """Generates `n` labelled comments one at a time; rows `first`, `first + 1`, … of a seed never share an id.
 
-    Labels have the shares of `LABELS` to the row, except that each has at least 10 positives where `n` allows.
+    Labels have these `shares` to the row, except that each has at least 10 positives where `n` allows.
     """
-    writer, clean = Writer(f"{seed}/{first}"), 0
+    writer, clean = writer_of(f"{seed}/{first}"), 0
     earlier: dict[tuple[int, ...], str] = {}
-    for row, labels in enumerate(map(tuple, draw_labels(n, int(writer.random() * 2**32)).tolist())):
+    for row, labels in enumerate(map(tuple, draw_labels(n, int(writer.random() * 2**32), shares).tolist())):
         clean += not any(labels)
         turn = 0 if any(labels) else clean % 400
         if turn in (50, 150):
             text = "" if turn == 50 else writer.pick((" ", "\n\n", " \t \n", "\u00a0 "))
         elif turn == 250:
-            text = " ".join(writer.sentences(LONGEST))[:LONGEST].ljust(LONGEST, "!")
+            text = writer.longest()
         elif labels in earlier and writer.happens(0.03):
             text = writer.echo(earlier[labels])
         else:

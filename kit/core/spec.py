@@ -43,13 +43,21 @@ class Spec(BaseModel):
 
     def __init__(self, /, *given: Any, **settings: Any) -> None:
         if given:
-            names = [name for name, info in type(self).model_fields.items() if info.init is not False]
-            raise KitError(f"{type(self).__name__} takes settings by name only: {names[0]}={shown(given[0])}, …")
+            raise KitError(f"{type(self).__name__} takes settings by name only: {self._meant(given[0])}, …")
         try:
             super().__init__(**settings)
         except ValidationError as error:
             raise KitError(refusal(type(self), error)) from None
         hold([*self.__dict__.values()])
+
+    @classmethod
+    def _meant(cls, value: Any) -> str:
+        """`name=value` of the first setting that this value may be meant for; those of the class itself come first."""
+        own = {*vars(cls).get("__annotations__", {})}
+        fields = [(name, info) for name, info in cls.model_fields.items() if info.init is not False]
+        fields.sort(key=lambda field: field[0] not in own)
+        like = (name for name, info in fields if info.is_required() or _alike(value, info.default))
+        return f"{next(like, fields[0][0])}={shown(value)}"
 
     # ---- overriding ----------------------------------------------------------------------------
 
@@ -188,6 +196,13 @@ class Spec(BaseModel):
     def fingerprint(self) -> str:
         """64 hexadecimal digits of the class name, its version and all settings."""
         return digest(self.to_dict())
+
+
+def _alike(value: Any, default: Any) -> bool:
+    """Whether both are settings, or values of one type."""
+    if isinstance(value, Spec) or isinstance(default, Spec):
+        return isinstance(value, Spec) and isinstance(default, Spec)
+    return isinstance(value, type(default))
 
 
 def _plain(value: Any, method: str, where: str) -> Any:

@@ -1,12 +1,13 @@
 """Blend: combines the predictions of members; it learns from their out-of-fold predictions."""
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
+from kit.core.errors import KitError, nearest
 from kit.core.spec import Spec
 from kit.ensemble.fitted import FittedBlend, WeightedMean
 from kit.ensemble.oof import OutOfFold
@@ -38,12 +39,11 @@ class Blend(Spec):
     def fit(
         self,
         predictions: Predictions,
-        y: Any,
-        metric: Metric | str,
+        y: Any = None,
+        metric: Metric | str | None = None,
         names: Sequence[str] = (),
-        plan: Any = None,
-        columns: pd.DataFrame | None = None,
-        groups: Any = None,
+        *more: Any,
+        **rows: Any,
     ) -> FittedBlend:
         """Learns on rows whose labels are known: `Greedy().fit({"linear": p, "boost": q}, y, roc_auc)`.
 
@@ -53,14 +53,24 @@ class Blend(Spec):
             y: (n,) or (n, targets) labels, array, Series or frame.
             metric: what the blend is scored by, or its name.
             names: one a member; empty: those of a dict or frame, else the indexes of the members.
-            plan: (n,) fold number of each row, for what learns out of fold (Calibrated, MultiLayerStack, Auto).
-            columns: (n, …) the original columns of `needs`.
-            groups: (n,) group of each row, where rows of a group are alike.
+            *more: refused: what follows is given by name.
+            **rows: what else is known of the rows, as OutOfFold takes it: `plan`, the fold of each row, for what learns
+                out of fold (Calibrated, MultiLayerStack, Auto); `columns` of `needs`; `groups`.
 
         Raises:
-            KitError: shapes disagree, a prediction is NaN or infinite, or the metric does not fit such a blend.
+            KitError: shapes disagree, a prediction is NaN or infinite, an argument is missing or unknown, or the metric
+                does not fit such a blend.
         """
-        return self.fit_oof(OutOfFold(predictions, y, metric, names, plan, columns, groups))
+        call = f"{type(self).__name__}().fit"
+        for name, given in (("y, the labels", y), ("metric, such as roc_auc", metric)):
+            if given is None:
+                raise KitError(f"{call} needs {name}: {call}(predictions, y, metric)")
+        known = [*inspect.signature(OutOfFold).parameters][4:]
+        if more:
+            raise KitError(f"{call} takes what follows the names of the members by name: {', '.join(known)}")
+        if unknown := [name for name in rows if name not in known]:
+            raise KitError(f"{call} has no argument '{unknown[0]}'" + nearest(unknown[0], known))
+        return self.fit_oof(OutOfFold(predictions, y, metric, names, **rows))
 
     def fit_oof(self, oof: OutOfFold) -> FittedBlend:
         """`fit` on an OutOfFold."""

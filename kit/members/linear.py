@@ -12,8 +12,9 @@ from scipy.special import expit, softmax
 from kit.core.errors import KitError
 from kit.core.files import read_json, replacing, write_json
 from kit.core.spec import validator
-from kit.member import Member, Predictor
+from kit.member import Predictor
 from kit.members.linear_solver import LinkName, balance, solve, times
+from kit.members.tfidf_member import TfidfMember
 from kit.metrics.arrays import one_hot
 from kit.rows import Rows
 from kit.tables.features import Features
@@ -22,7 +23,7 @@ from kit.task import Task
 from kit.text import Tfidf, Vectorizer
 
 
-class Linear(Member):
+class Linear(TfidfMember):
     """Logistic regression, one per target; softmax over classes; ridge for values.
 
     It sees word and character tf-idf of the text columns, numbers standardised and categories one-hot of the others.
@@ -31,10 +32,6 @@ class Linear(Member):
 
     version = 2
 
-    word: Tfidf | None = Field(
-        Tfidf(ngram_range=(1, 2), tokens="script", min_df=3, sublinear_tf=True, strip_accents="unicode"),
-        description="words of the text, or none",
-    )
     char: Tfidf | None = Field(
         Tfidf(analyzer="char_wb", ngram_range=(2, 5), min_df=3, sublinear_tf=True, max_features=100_000),
         description="characters of the text, or none",
@@ -42,9 +39,7 @@ class Linear(Member):
     tabular: bool = Field(True, description="numbers and categories of the columns that are not text")
     features: tuple[Features, ...] = Field((), description="more features")
     C: float = Field(3.0, gt=0, description="inverse strength of the L2 penalty, as in scikit-learn")
-    balanced: bool = Field(False, description="class weights, so all classes count the same")
     multinomial: bool = Field(True, description="multiclass: softmax; if false, one-vs-rest, normalised to a sum of 1")
-    tol: float = Field(3e-3, gt=0, description="the solver stops at this share of the first gradient's norm")
 
     @validator(mode="after")
     def _reads_something(self) -> "Linear":
@@ -53,25 +48,20 @@ class Linear(Member):
         return self
 
     @property
-    def is_random(self) -> bool:
-        return False  # the problem is convex, and nothing is drawn
-
-    @property
     def prepares(self) -> str:
         return "n-grams and features"
 
     def prepare(self, rows: Rows) -> None:
-        for view in views(self, rows.task):
-            view.counts(rows)
+        super().prepare(rows)
         for features in self.features:
             features.of(rows)
 
     def reads(self, task: Task) -> bool:
-        return bool(views(self, task) or self.features) or (self.tabular and task.has_columns)
+        return bool(self.views(task) or self.features) or (self.tabular and task.has_columns)
 
     def learn(self, train: Rows, valid: Rows, work: Path) -> "LinearPredictor":
         task = train.task
-        vectorizers = [view.fit(train) for view in views(self, task)]
+        vectorizers = [view.fit(train) for view in self.views(task)]
         tabular = self.tabular and bool(task.tabular(train.source.frame.columns))
         matrix = Matrix.of(train, self.features, tabular) if tabular or self.features else None
         if not vectorizers and matrix is None:
@@ -85,12 +75,6 @@ class Linear(Member):
         parts = matrices(vectorizers, matrix, train)
         coef, intercept = solve(parts, y, self.C, link, weight, tol=self.tol)
         return LinearPredictor(vectorizers, coef, intercept, link, matrix)
-
-
-def views(member: Member, task: Task) -> list[Tfidf]:
-    """The tf-idf settings of a member that has `word` and `char`; none for a task without text."""
-    found = (getattr(member, "word", None), getattr(member, "char", None))
-    return [view for view in found if view is not None and task.text]
 
 
 def matrices(vectorizers: Sequence[Vectorizer], matrix: Matrix | None, rows: Rows) -> list[csr_array]:

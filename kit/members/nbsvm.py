@@ -9,16 +9,15 @@ from scipy.sparse import csr_array
 
 from kit.core.errors import KitError
 from kit.core.spec import validator
-from kit.member import Member
-from kit.members.linear import LinearPredictor, views
+from kit.members.linear import LinearPredictor
 from kit.members.linear_solver import LinkName, back, balance, solve
+from kit.members.tfidf_member import TfidfMember
 from kit.metrics.arrays import one_hot
 from kit.rows import Rows
 from kit.task import Task
-from kit.text import Tfidf
 
 
-class NBSVM(Member):
+class NBSVM(TfidfMember):
     """Features times the log-count ratio of each target, into logistic regression (Wang & Manning, 2012).
 
     Tf-idf features by default, which win on comments; the paper's binarised counts are
@@ -27,16 +26,9 @@ class NBSVM(Member):
 
     version = 2
 
-    word: Tfidf | None = Field(
-        Tfidf(ngram_range=(1, 2), tokens="script", min_df=3, sublinear_tf=True, strip_accents="unicode"),
-        description="words, or none",
-    )
-    char: Tfidf | None = Field(None, description="characters, or none")
     alpha: float = Field(0.01, gt=0, description="smoothing: added to the count of every feature in each class")
     C: float = Field(1.0, gt=0, description="inverse strength of the L2 penalty, as in scikit-learn")
     beta: float = Field(1.0, ge=0, le=1, description="interpolation: 1 is the SVM's weights, 0 is naive Bayes")
-    balanced: bool = Field(False, description="class weights, so both classes count the same")
-    tol: float = Field(3e-3, gt=0, description="the solver stops at this share of the first gradient's norm")
 
     @validator(mode="after")
     def _reads_something(self) -> "NBSVM":
@@ -45,20 +37,8 @@ class NBSVM(Member):
         return self
 
     @property
-    def is_random(self) -> bool:
-        return False  # the problem is convex, and nothing is drawn
-
-    @property
     def needs_text(self) -> bool:
         return True
-
-    @property
-    def prepares(self) -> str:
-        return "counts of n-grams"
-
-    def prepare(self, rows: Rows) -> None:
-        for view in views(self, rows.task):
-            view.counts(rows)
 
     def check(self, task: Task) -> None:
         super().check(task)
@@ -70,7 +50,7 @@ class NBSVM(Member):
         several = train.task.kind == "multiclass"
         y = one_hot(train.labels[:, 0], train.task.outputs).astype(np.float64) if several else train.labels
         link: LinkName = "shares" if several else "sigmoid"
-        vectorizers = [view.fit(train) for view in views(self, train.task)]
+        vectorizers = [view.fit(train) for view in self.views(train.task)]
         parts = [v.transform(train) for v in vectorizers]
         ratio = log_count_ratio(parts, y, self.alpha)
         weight = balance(y, link) if self.balanced else None

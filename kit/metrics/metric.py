@@ -9,6 +9,7 @@ import numpy as np
 from kit.core.errors import KitError, nearest
 from kit.core.source_digest import source_digest
 from kit.metrics.arrays import float_array, same_columns
+from kit.metrics.call import with_explained_calls
 from kit.metrics.functions import (
     Absent,
     Family,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SAVED = {"name", "greater_is_better", "needs", "needs_variety", "threshold", "kinds", "columns"}
 
 
+@with_explained_calls
 @dataclass(frozen=True)
 class Metric:
     """A named score of predictions against labels: hashable, picklable, equal where its settings are.

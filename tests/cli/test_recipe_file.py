@@ -49,7 +49,7 @@ def refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("x = 1\n1 / 0\n", "line 2: ZeroDivisionError: division by zero"),
         ("raise ValueError\n", "line 1: ValueError"),
         ("def scored(y, p):\n    return 0\nscored(1, 2, 3)\n", "line 3: scored() takes 2 positional arguments but 3 were given; it is called as scored(y, p)"),
-        (HEAD + "Boost(5)\n", "line 2: Boost takes settings by name only: seed=5, …"),
+        (HEAD + "Boost(5)\n", "line 2: Boost takes settings by name only: trees=5, …"),
         (HEAD + BODY + "    nb = Linear(CC=1)\n", "line 5: Linear has no setting 'CC'; did you mean 'C'?"),
         (HEAD + BODY + "    steps = 5\n", "line 2: Mine.steps: 5 is no member, folds or blend"),
         (HEAD + BODY.replace("metric=roc_auc", "metric=max"), "line 3: 'max' is a function; write Metric(max, greater_is_better=True), or False for a loss"),
@@ -61,12 +61,11 @@ def test_what_a_recipe_raises_is_one_sentence(
     assert refused(text, tmp_path, monkeypatch).startswith(sentence)
 
 
-def test_a_call_of_other_times_is_told_with_the_arguments_of_today(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_call_is_shown_with_the_right_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = refused(HEAD + 'Metric("rmsle", max, False, "value")\n', tmp_path, monkeypatch)
-    assert said.startswith("line 2: Metric.__init__() takes from 1 to 3 positional arguments but 5 were given")
-    assert "it is called as Metric(fn=None, name='', *, greater_is_better, needs='value'" in said and "\n" not in said
+    assert said.startswith("line 2: Metric takes a function and a name, then settings by name, not False: Metric(my_fu")
+    said = refused("from kit import Medals\nMedals()\n", tmp_path, monkeypatch)
+    assert said.startswith("line 2: ") and "it is called as Medals(" in said and "\n" not in said
 
 
 def test_the_line_is_that_of_a_person_s_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

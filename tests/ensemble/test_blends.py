@@ -266,7 +266,7 @@ def test_values_that_are_no_probabilities_start_from_least_squares() -> None:
 def test_simplex_says_where_a_metric_has_no_score() -> None:
     with pytest.raises(KitError) as error:
         Simplex().fit(members_for(labels(10, 1), [1, 2]), np.zeros((10, 1)), roc_auc)
-    assert str(error.value) == "Simplex: roc_auc is undefined on these rows, such as where all labels are equal"
+    assert str(error.value) == "Simplex: roc_auc is undefined on these rows, for example because all labels are equal"
 
 
 # ---- per column --------------------------------------------------------------------------------
@@ -334,7 +334,9 @@ def test_a_blend_learns_is_scored_is_saved_and_loaded(blend: Blend, tmp_path: Pa
     data = bank()
     p, y, frame = data["predictions"], data["y"], data["columns"]
     needed = frame[list(blend.needs)] if blend.needs else None
-    fitted = blend.fit(p, y, mean_roc_auc, ["z", "a", "m"], data["plan"], needed)  # not in the order of the alphabet
+    fitted = blend.fit(
+        p, y, mean_roc_auc, ["z", "a", "m"], plan=data["plan"], columns=needed
+    )  # not in the order of the alphabet
     joined = fitted.predict(p, needed)
     assert joined.shape == y.shape and np.isfinite(joined).all()
     assert mean_roc_auc(y, joined) > mean_roc_auc(y, p[2])
@@ -348,11 +350,11 @@ def test_a_blend_learns_is_scored_is_saved_and_loaded(blend: Blend, tmp_path: Pa
     text = (tmp_path / "blend.json").read_text()
     assert '"z"' in text and json.loads(text)["kind"] == type(fitted).__name__
 
-    honest = nested(blend, OutOfFold(p, y, mean_roc_auc, ["z", "a", "m"], data["plan"], needed))
+    honest = nested(blend, OutOfFold(p, y, mean_roc_auc, ["z", "a", "m"], plan=data["plan"], columns=needed))
     assert honest is not None and honest.score > 0.7
     here = data["plan"] == 1  # judged without the fold
     outside, inside = (None if needed is None else needed[rows] for rows in (~here, here))
-    other = blend.fit(p[:, ~here], y[~here], mean_roc_auc, ["z", "a", "m"], data["plan"][~here], outside)
+    other = blend.fit(p[:, ~here], y[~here], mean_roc_auc, ["z", "a", "m"], plan=data["plan"][~here], columns=outside)
     np.testing.assert_array_equal(honest.predictions[here], other.predict(p[:, here], inside))
     assert Spec.from_dict(blend.to_dict()) == blend
     with pytest.raises(KitError, match="blend: predictions of 2 members, but 3 names"):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,7 +178,7 @@ def test_greedy_says_where_a_metric_has_no_score() -> None:
     y = np.zeros((10, 1))
     with pytest.raises(KitError) as error:
         Greedy().fit(members_for(y, [1, 2]), y, roc_auc)
-    assert str(error.value) == "Greedy: roc_auc is undefined on these rows, such as where all labels are equal"
+    assert str(error.value) == "Greedy: roc_auc is undefined on these rows, for example because all labels are equal"
 
 
 def test_greedy_works_on_classes() -> None:
@@ -269,6 +270,25 @@ def test_a_missing_prediction_names_its_member(bad: float) -> None:
 def test_shapes_that_disagree(shape: tuple[int, ...], rows: int, names: str, sentence: str) -> None:
     with pytest.raises(KitError) as error:
         Mean().fit(np.zeros(shape), np.zeros((rows, 2)), rmse, tuple(names))
+    assert str(error.value) == sentence
+
+
+Y = np.array([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "sentence"),
+    [
+        ((), {}, "Mean().fit needs y, the labels: Mean().fit(predictions, y, metric)"),
+        ((Y,), {}, "Mean().fit needs metric, such as roc_auc: Mean().fit(predictions, y, metric)"),
+        ((Y, rmse), {"plans": Y}, "Mean().fit has no argument 'plans'; did you mean 'plan'?"),
+        ((Y, rmse, ("a", "b"), Y), {}, "Mean().fit takes what follows the names of the members by name: plan, columns, "
+                                       "groups, ordered, goal"),
+    ],
+)  # fmt: skip
+def test_a_wrong_call_is_one_sentence(given: Any, more: Any, sentence: str) -> None:
+    with pytest.raises(KitError) as error:
+        Mean().fit(np.zeros((2, 4)), *given, **more)
     assert str(error.value) == sentence
 
 

@@ -131,7 +131,8 @@ def test_selection_says_where_a_metric_has_no_score() -> None:
                 blend.fit(p, y, metric)
             name = type(blend).__name__
             assert (
-                str(error.value) == f"{name}: {metric} is undefined on these rows, such as where all labels are equal"
+                str(error.value)
+                == f"{name}: {metric} is undefined on these rows, for example because all labels are equal"
             )
 
 

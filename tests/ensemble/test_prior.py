@@ -70,7 +70,7 @@ def test_a_known_shift_pays_on_the_test_set_and_leaves_the_folds_alone(tmp_path:
     given, found, plain = PriorShift(blend=Mean(), test_share=(0.1,)), PriorShift(blend=Mean()), Mean()
     scores = {}
     for name, blend in {"given": given, "found": found, "plain": plain}.items():
-        fitted = blend.fit(p, y, log_loss, ["m"], plan)
+        fitted = blend.fit(p, y, log_loss, ["m"], plan=plan)
         scores[name] = log_loss(answer, fitted.for_test().predict(asked))
         fitted.save(tmp_path / "b.json")
         again = FittedBlend.load(tmp_path / "b.json")

@@ -35,7 +35,7 @@ KINDS: list[Blend] = [
 
 @pytest.mark.parametrize("blend", KINDS, ids=lambda blend: type(blend).__name__)
 def test_a_kind_is_read_back_and_one_of_another_form_is_named(blend: Blend, tmp_path: Path) -> None:
-    fitted = blend.fit(BANK, Y, log_loss, ("a", "b"), PLAN)
+    fitted = blend.fit(BANK, Y, log_loss, ("a", "b"), plan=PLAN)
     path = tmp_path / "weights.json"
     fitted.save(path)
     assert np.array_equal(FittedBlend.load(path).predict(BANK), fitted.predict(BANK))

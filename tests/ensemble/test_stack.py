@@ -43,7 +43,7 @@ def test_a_stack_reads_what_is_kept_in_float32_as_the_same_numbers(inputs: Any, 
     p, y, metric = data("labels")
     p, plan = p.astype(np.float32), np.arange(len(y)) % 3
     blend = Stack(inputs=inputs, cross=cross)
-    one, other = (blend.fit(q, y, metric, (), plan) for q in (p, p.astype(np.float64)))
+    one, other = (blend.fit(q, y, metric, plan=plan) for q in (p, p.astype(np.float64)))
     assert one == other and (one.predict(p) == other.predict(p.astype(np.float64))).all()
 
 
@@ -121,11 +121,11 @@ def test_every_stack_is_learnt_scored_saved_and_applied_again(
         return
     p, y, metric = data(kind)
     blend, plan, columns = Stack(model=model, **more), np.arange(240) % 3, frame(240)
-    honest = nested(blend, OutOfFold(p, y, metric, ["z", "a", "m"], plan, columns))
+    honest = nested(blend, OutOfFold(p, y, metric, ["z", "a", "m"], plan=plan, columns=columns))
     assert honest is not None and not metric.better(
         metric(y, p[2]), honest.score
     )  # at least the worst member is beaten
-    fitted = blend.fit(p, y, metric, ["z", "a", "m"], plan, columns)
+    fitted = blend.fit(p, y, metric, ["z", "a", "m"], plan=plan, columns=columns)
     assert set(fitted.weights) == {"z", "a", "m"} and fitted.weights["z"] == max(fitted.weights.values())
     assert sum(fitted.weights.values()) == pytest.approx(1) if not more else 0 < sum(fitted.weights.values()) <= 1
     if kind != "values":

@@ -197,7 +197,7 @@ def test_layers_are_saved_and_give_the_same_numbers(kind: str, tmp_path: Path) -
         first=(Stack(columns=("price",)), Stack(model=SMALL), Greedy()), last=MultiLayerStack(first=(Mean(), Greedy()))
     )
     assert blend.needs == ("price",)
-    fitted: Any = blend.fit(p, y, metric, ["z", "a", "m"], np.arange(240) % 3, frame(240))
+    fitted: Any = blend.fit(p, y, metric, ["z", "a", "m"], plan=np.arange(240) % 3, columns=frame(240))
     cut = dataclasses.replace(fitted, thresholds=(0.3,) * p.shape[2])
     cut.save(tmp_path / "layers.json")
     again = FittedBlend.load(tmp_path / "layers.json")

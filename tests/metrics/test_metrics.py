@@ -327,7 +327,9 @@ def test_a_plain_function_is_a_metric_in_one_line() -> None:
         pickle.loads(pickle.dumps(metric)) == metric and len({metric, Metric(farthest, greater_is_better=False)}) == 1
     )
     assert Metric(lambda y, p: 0.0, "zero", greater_is_better=True).name == "zero"
-    with pytest.raises(TypeError, match="greater_is_better"):
+    with pytest.raises(
+        KitError, match=r"^Metric: is greater better\? Metric\(my_function, greater_is_better=True\), or F"
+    ):
         Metric(farthest)  # type: ignore[call-arg]
 
 
@@ -352,5 +354,9 @@ def test_a_function_and_its_name_may_stand_in_either_order_and_nothing_else_with
 
     first, second = (Metric(*given, greater_is_better=False, needs="value") for given in ((mine, "own"), ("own", mine)))
     assert first == second and first.name == "own" and first([0, 1], [0.5, 1]) == 0.25
-    with pytest.raises(TypeError, match="takes from 1 to 3 positional arguments but 5 were given"):
+    with pytest.raises(
+        KitError, match="takes a function and a name, then settings by name, not False: Metric\\(my_fun"
+    ):
         Metric("own", mine, False, "value")  # type: ignore[misc, arg-type]
+    with pytest.raises(KitError, match="Metric has no setting 'treshold'; did you mean 'threshold'?"):
+        Metric(mine, greater_is_better=False, treshold=0.5)  # type: ignore[call-arg]
