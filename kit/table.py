@@ -19,7 +19,7 @@ from kit.reading.columns import check_columns, shared_columns
 from kit.reading.extra import extra_rows
 from kit.reading.file import read_file
 from kit.reading.form import CSV, Form
-from kit.reading.ids import Frames, asked_for, check_ids, named
+from kit.reading.ids import Frames, check_ids, named, sampled_rows
 from kit.reading.labels import read_labels
 from kit.reading.quoting import PLAIN, Quoting
 from kit.rows import Rows, metric_columns
@@ -84,7 +84,7 @@ class Table:
             self._left_out()
             self._extra()
         _check(self)
-        self._settle(asked_for(Frames(self.task, self.train, self.test, self.sample, self.notes), self.names))
+        self._settle(sampled_rows(Frames(self.task, self.train, self.test, self.sample, self.notes), self.names))
         task, train, said = read_labels(self.task, self.names[0], self.train)
         self._settle(Frames(task, train, self.test, self.sample, (*self.notes, *said)))
         if not decided:

@@ -34,9 +34,9 @@ class Auto(Composite):
 
     It is the one-standard-error rule (Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3) with
     half a standard error: a whole one costs too much score if there are few rows. The standard error is that of the
-    paired difference to the best, by bootstrap over rows (over groups, if folds are grouped). The rule is needed as the
-    best of many scores is partly luck. If the metric scores decisions, each fold is cut at the best threshold of the
-    other folds.
+    paired difference to the best, by bootstrap over rows (over groups, if folds are grouped). The rule is needed
+    because the best of many scores is partly luck. If the metric scores decisions, each fold has the best threshold of
+    the other folds.
 
     A choice that refuses the task or needs too much memory is left out, with the reason. In a nested score of Auto
     itself, Auto chooses on the other folds only, so the score includes the effect of the choice.

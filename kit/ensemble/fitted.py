@@ -17,13 +17,13 @@ from kit.ensemble.predictions import Predictions, as_float, by_member, scaled_ra
 class FittedBlend(ABC):
     """A fitted blend. `save` writes a small readable file; after `load` it gives the same numbers.
 
-    A new kind of it is a frozen dataclass that gives `combine`, `to_dict` and `from_dict`. The saved file names its
-    class, which is looked for among kit's own and those of this process.
+    A new kind is a frozen dataclass with `combine`, `to_dict` and `from_dict`. The saved file names its class, which is
+    looked up among kit's own classes and those defined in this process.
 
     Attributes:
         members: names, in the order in which `predict` takes their predictions.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; of grades the lowest one, then what it
-            must reach for each next; empty where nothing is cut.
+        thresholds: (outputs,) what a blended prediction must reach to say yes; for grades the lowest one, then the
+            prediction from which each next grade begins; empty without thresholds.
     """
 
     compact: ClassVar[bool] = False  # True: float32 and memory-mapped predictions reach `combine` as they are
@@ -33,15 +33,15 @@ class FittedBlend(ABC):
     @property
     @abstractmethod
     def weights(self) -> dict[str, float]:
-        """Member name → its share in the blend, a mean over columns, for people to read."""
+        """Member name → its share in the blend, the mean over columns; for display."""
 
     @abstractmethod
     def combine(self, predictions: np.ndarray, columns: pd.DataFrame | None) -> np.ndarray:
-        """Blended predictions (n, outputs) of checked ones (members, n, outputs)."""
+        """Blended predictions (n, outputs) of checked predictions (members, n, outputs)."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
+        """All values, as JSON values."""
 
     @classmethod
     @abstractmethod
@@ -49,13 +49,13 @@ class FittedBlend(ABC):
         """The fitted blend that `to_dict` described."""
 
     def predict(self, predictions: Predictions, columns: pd.DataFrame | None = None) -> np.ndarray:
-        """Blended predictions before any threshold, (n, outputs); (n,) where those given have no outputs.
+        """Blended predictions before any threshold, (n, outputs); (n,) if the given ones have the shape (members, n).
 
         Args:
             predictions: as in `Blend.fit`: an array (members, n) or (members, n, outputs), members in the order of
-                `self.members`; a dict of name → array, or a frame with a column a member, in any order and with others
-                beside them. Ranks are taken among these n rows, so rows that are scored together are passed together.
-            columns: (n, …) original columns, where the blend was fitted with some.
+                `self.members`; a dict of name → array, or a frame with a column a member, in any order; other
+                members are ignored. Ranks are taken among these n rows, so pass rows together that are scored together.
+            columns: (n, …) original columns, if the blend was fitted with some.
 
         Raises:
             KitError: a member is missing, or a prediction is NaN or infinite.
@@ -65,24 +65,24 @@ class FittedBlend(ABC):
         return blended[:, 0] if flat else blended
 
     def predict_checked(self, predictions: np.ndarray, columns: pd.DataFrame | None = None) -> np.ndarray:
-        """`predict` for (members, n, outputs) that were checked before, such as those of a blend around this one."""
+        """`predict` for predictions (members, n, outputs) that are already checked."""
         return self.combine(as_float(predictions, self.compact), columns)
 
     def for_test(self) -> "FittedBlend":
-        """The blend that joins the test set: this one, unless that set is known to differ (PriorShift)."""
+        """The blend for the test set: this one, unless the test set is known to differ (PriorShift)."""
         return self
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Self:
-        """The same blend, cut at these thresholds."""
+        """The same blend with these thresholds."""
         return cast(Self, replace(cast(Any, self), thresholds=thresholds))
 
     @property
     def is_mean(self) -> bool:
-        """Whether it is a mean of its members: then it overfits the rows it learnt from only slightly."""
+        """Whether it is a mean of its members: then it overfits the learnt rows only slightly."""
         return False
 
     def explanation(self) -> dict[str, Any]:
-        """How the blend was found, for people to read; JSON-ready."""
+        """How the blend was found, as JSON values; for display."""
         return {}
 
     def save(self, path: Path) -> None:
@@ -94,7 +94,7 @@ class FittedBlend(ABC):
         """The blend that `save` wrote; it gives the same numbers.
 
         Raises:
-            KitError: it is of a kind or a form that is not known, as of an earlier version of kit.
+            KitError: its kind or form is unknown, for example because an earlier version of kit wrote it.
         """
         try:
             return restored(read_json(path))
@@ -123,7 +123,7 @@ def restored(saved: dict[str, Any]) -> FittedBlend:
 
 
 class FittedWrapper(FittedBlend):
-    """A fitted blend around one other, to which it delegates what it does not define itself.
+    """A fitted blend that contains another one, to which it delegates what it does not define itself.
 
     Attributes:
         inner: the fitted blend inside.
@@ -155,10 +155,10 @@ class WeightedMean(FittedBlend):
     Attributes:
         method: class of the Blend that found the weights.
         members: names, in the order in which `predict` takes their predictions.
-        shares: one weight a member, same order; they sum to 1.
-        ranks: the mean is taken over ranks, not over the predictions themselves.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
-        limits: the lowest and highest value that the mean may take, where weights may be negative; () for none.
+        shares: the weight of each member, in the same order; they sum to 1.
+        ranks: whether the mean is taken over ranks, not over the predictions.
+        thresholds: (outputs,) from which blended prediction on the answer is yes; empty without thresholds.
+        limits: the lowest and highest value that the mean may take, if weights may be negative; () for none.
     """
 
     compact: ClassVar[bool] = True

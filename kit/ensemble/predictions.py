@@ -64,7 +64,7 @@ def by_member(predictions: Predictions, names: Sequence[str] = ()) -> tuple[np.n
 
 
 def _numbers(values: Any, what: str) -> np.ndarray:
-    """An array of float32 or float64, not copied where it is one; else float64."""
+    """An array of float32 or float64, which is not copied; other types become float64."""
     try:
         array = np.asarray(values)
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
@@ -86,7 +86,7 @@ def _check(predictions: np.ndarray, names: Sequence[str]) -> None:
 
 
 def as_float(array: np.ndarray, compact: bool) -> np.ndarray:
-    """The array as float64; where `compact`, float32 stays float32, and no memory-mapped file is copied."""
+    """The array as float64; with `compact`, float32 stays float32, and memory-mapped files are not copied."""
     return array if array.dtype == np.float64 or (compact and array.dtype == np.float32) else array.astype(np.float64)
 
 

@@ -19,7 +19,7 @@ class Composite(Blend):
 
     @property
     def fixed_kind(self) -> tuple[Blend, ...]:
-        """Those of `inner` whose predictions of several folds or columns it joins: they must have one scale."""
+        """Those of `inner` whose predictions of several folds or columns are put together: they must have one scale."""
         return self.inner
 
     @validator(mode="after")

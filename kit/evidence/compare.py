@@ -27,7 +27,7 @@ class ComparedSide:
     Attributes:
         label: the side as it was typed.
         scores: (folds, seeds).
-        predictions: for each seed (n, outputs) predictions, or decisions if the metric uses a threshold.
+        predictions: (n, outputs) for each seed: predictions, or decisions if the metric uses a threshold.
         key: names of its folders in the bank.
     """
 
@@ -68,7 +68,7 @@ def compare(
 
     Args:
         a: a member with settings, such as "minilm minilm.stage.epochs=2"; or a finished folder of the run folder, or
-            the beginning of its name, such as "blend" (nothing of it is fitted).
+            the beginning of its name, such as "blend"; such a folder is only read.
         b: the other side, in the same form.
         seeds: number of seeds, beginning with the member's own. A finished folder has one seed; so does a member that
             uses no random numbers.
@@ -125,7 +125,7 @@ class _Runs:
 
 
 def _source(run: Run, text: str, seeds: int, folds: list[int]) -> _Runs | Path:
-    """The member to fit, or the folder that is finished."""
+    """The member to fit, or the finished folder."""
     name, *settings = text.split() or [""]
     if name in run.recipe.members:
         own = _Runs(text, name, [overridden(run, name, settings)] * seeds)
@@ -143,11 +143,11 @@ def _source(run: Run, text: str, seeds: int, folds: list[int]) -> _Runs | Path:
         )
     if seeds > 1:
         raise KitError(f"seeds={seeds}: '{found[0]}' is a finished run of one seed; take seeds=1, or name its member")
-    _refuse_foreign(run, folders[found[0]], folds)
+    _check_same_rows(run, folders[found[0]], folds)
     return folders[found[0]]
 
 
-def _refuse_foreign(run: Run, folder: Path, folds: list[int]) -> None:
+def _check_same_rows(run: Run, folder: Path, folds: list[int]) -> None:
     if not (folder / "spec.json").exists():
         if folder.name == "blend" and last_blend(run) is None:
             raise KitError("'blend' was made of other members, settings or rows; run make blend")
@@ -226,8 +226,8 @@ def _by_rows(why: str, rows: Difference) -> str:
         return f"Nothing is known: {why}, and all rows together cannot be scored either."
     better, gain = ("a", rows) if rows.value >= 0 else ("b", Difference(-rows.value, -rows.high, -rows.low, rows.p))
     return (
-        f"The test over rows stands alone, for {why}: {better} is ahead by {gain.value:.5f} when all rows are scored "
-        f"together (95 % from {gain.low:+.5f} to {gain.high:+.5f}, p = {gain.p:.3g})."
+        f"Only the test over rows has a result, because {why}: {better} is ahead by {gain.value:.5f} when all rows are "
+        f"scored together (95 % from {gain.low:+.5f} to {gain.high:+.5f}, p = {gain.p:.3g})."
     )
 
 

@@ -12,9 +12,9 @@ from kit.metrics.intervals import Interval, bootstrap
 from kit.text.scripts import tokens
 
 SAMPLE = 4000  # rows of each side that are compared, at most
-LETTERS = 1000  # characters of a text that are read
+LETTERS = 1000  # characters of a text that are read, at most
 FEWEST = 20  # rows of a side, at least
-BINS = 10
+BINS = 10  # of the population stability index
 ROUNDS = 500  # resamples for an interval
 
 
@@ -36,7 +36,7 @@ class Drift:
     rows: tuple[int, int]
 
 
-def compare(train: pd.DataFrame, test: pd.DataFrame, text: Sequence[str], seed: int = 0) -> Drift:
+def find_drift(train: pd.DataFrame, test: pd.DataFrame, text: Sequence[str], seed: int = 0) -> Drift:
     """Compares rows of train and test by features that are computed quickly.
 
     Train rows are split into halves. Words of the first half count as known, and the second half is compared with test.

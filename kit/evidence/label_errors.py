@@ -6,18 +6,19 @@ import numpy as np
 
 from kit.core.errors import KitError
 
-TINY = 1e-9  # a probability of 0 says no more than this
+TINY = 1e-9  # a probability of 0 counts as this
 
 
 def label_quality(kind: str, y: np.ndarray, predictions: Sequence[np.ndarray]) -> np.ndarray:
     """How much the predictions agree with the label of each row, from 0 (surely wrong) to 1; the mean over the members.
 
-    cleanlab's score of each member, its probability of the given label (Kuan and Mueller 2022). Of several targets the
-    one that agrees least counts. Predictions must be out of fold: a model agrees with the labels that it has learnt.
+    For each member this is cleanlab's score: the probability of the given label (Kuan and Mueller 2022). With several
+    targets, the one with the least agreement counts. Predictions must be out of fold, because a model agrees with the
+    labels that it has learnt.
 
     Args:
-        kind: of the task: binary, multilabel, multiclass or regression.
-        y: (n, targets) labels; class indices (n, 1) of a multiclass task. One that is missing (NaN) is not wrong.
+        kind: kind of the task: binary, multilabel, multiclass or regression.
+        y: (n, targets) labels; class indices (n, 1) for a multiclass task. A missing label (NaN) is not wrong.
         predictions: (n, outputs) probabilities, or values of a regression, for each member.
 
     Raises:
@@ -28,22 +29,22 @@ def label_quality(kind: str, y: np.ndarray, predictions: Sequence[np.ndarray]) -
 
 
 def likely_errors(kind: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """(n,) whether confident learning takes a label for wrong (Northcutt et al. 2021); none of a regression.
+    """(n,) whether a label is wrong according to confident learning (Northcutt et al. 2021); for regression, none is.
 
     Args:
-        kind: as of `label_quality`.
-        y: likewise.
+        kind: as in `label_quality`.
+        y: as in `label_quality`.
         p: (n, outputs) out-of-fold probabilities.
 
     Raises:
-        KitError: as of `label_quality`.
+        KitError: as in `label_quality`.
     """
     if kind == "regression":
         return np.zeros(len(y), dtype=bool)
     wrong = np.zeros(len(y), dtype=bool)
     for rows, labels, probabilities in _problems(kind, y, np.asarray(p, np.float64)):
         counts = np.bincount(labels, minlength=probabilities.shape[1])
-        common = counts > 1  # of a class with one row or none cleanlab knows nothing
+        common = counts > 1  # cleanlab needs at least two rows of a class
         kept = common[labels] & (probabilities[:, common].sum(axis=1) > TINY)
         if common.sum() > 1 and (np.bincount(labels[kept], minlength=len(counts))[common] > 1).all():
             shares = probabilities[kept][:, common]
@@ -74,7 +75,7 @@ def _known(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _problems(kind: str, y: np.ndarray, p: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, labels (k,) and probabilities (k, classes) of one problem for all classes, or of one for each target."""
     if p.min() < -TINY or p.max() > 1 + TINY:
-        raise KitError("label errors are found by probabilities, and these predictions are none")
+        raise KitError("label errors are found from probabilities, and these predictions are not probabilities")
     if kind == "multiclass":
         clipped = p.clip(TINY)
         return [(np.arange(len(y)), y[:, 0].astype(int), clipped / clipped.sum(axis=1, keepdims=True))]
@@ -89,4 +90,4 @@ def _cleanlab(module: str):  # type: ignore[no-untyped-def]  # a module of a pac
     try:
         return importlib.import_module(f"cleanlab.{module}")
     except ModuleNotFoundError:
-        raise KitError("label errors are found with the extra 'labels': pip install 'kit[labels]'") from None
+        raise KitError("label errors need the extra 'labels': pip install 'kit[labels]'") from None

@@ -1,4 +1,4 @@
-"""Ledger: leaderboard scores beside cross-validated scores: their correlation, and where they disagree."""
+"""Ledger: leaderboard scores beside cross-validated scores, their correlation, and where they disagree."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from kit.core.files import checksum, lock, read_array, read_json, replacing, wri
 from kit.core.redact import redacted
 from kit.core.sums import DamagedFile
 from kit.ensemble.nested import FEWER, MANY, ROUNDS
-from kit.evidence.significance import fold_scores
+from kit.evidence.significance import fold_scores, metric_of_decisions
 from kit.metrics import Metric
 from kit.metrics.intervals import Difference, bootstrap, paired
 from kit.run.blend import last_blend
@@ -31,8 +31,9 @@ class Entry:
         cv: nested out-of-fold score of the submitted blend, and its interval over rows if it is known.
         date: date of the entry, UTC.
         blend: key of the blend; empty if the CV score was given by hand.
-        submission: SHA-256 of submission.csv; empty likewise.
-        rows: digest of the rows of the CV; empty likewise. The blend's predictions of them are in `ledger/`.
+        submission: SHA-256 of submission.csv; empty if the CV score was given by hand.
+        rows: digest of the rows of the CV; empty if it was given by hand. The blend's predictions of them are in
+            `ledger/`.
         predictions: SHA-256 of that file.
     """
 
@@ -103,7 +104,7 @@ def _entry(run: Run, lb: float, note: str, cv: float | None) -> tuple[Entry, np.
     oof = np.full((len(rows), run.table.task.outputs), np.nan)
     oof[rows] = read_array(run.root / "blend" / "oof.npy")
     decided, y = fold_scores(run, oof, run.folds)[1], run.table.y[rows]
-    interval = bootstrap(_at_half(run, rows, decided), y, decided[rows], _rounds(y), groups=run.clusters_of(rows))
+    interval = bootstrap(_metric_of(run, rows, decided), y, decided[rows], _rounds(y), groups=run.clusters_of(rows))
     nested = float(report.summary["nested"])
     # the interval of the pooled score is moved to the nested score, whose thresholds may differ
     low, high = (nested + end - interval.value for end in (interval.low, interval.high))
@@ -128,7 +129,7 @@ def cv_difference(run: Run, one: Entry, other: Entry) -> Difference | None:
     a, b = map(read_array, paths)
     rows = ~np.isnan(a).any(axis=1) & ~np.isnan(b).any(axis=1)
     y = run.table.y[rows]
-    return paired(_at_half(run, rows, a), y, a[rows], b[rows], _rounds(y), groups=run.clusters_of(rows))
+    return paired(_metric_of(run, rows, a), y, a[rows], b[rows], _rounds(y), groups=run.clusters_of(rows))
 
 
 def _path(root: Path, entry: Entry) -> Path:
@@ -142,10 +143,9 @@ def _kept(root: Path, entry: Entry) -> Path:
     return path if path.exists() else path.with_name(f"{entry.submission[:16]}.npy")
 
 
-def _at_half(run: Run, rows: np.ndarray, decided: np.ndarray) -> Metric:
-    """The metric of what `fold_scores` gives for these rows: of decisions where it cuts."""
-    metric = run.metric_of(rows)
-    return metric.at(0.5) if metric.threshold is not None and run.table.y.shape == decided.shape else metric
+def _metric_of(run: Run, rows: np.ndarray, decided: np.ndarray) -> Metric:
+    """The metric of these rows, for the decisions of `fold_scores` (n, outputs)."""
+    return metric_of_decisions(run.metric_of(rows), run.table.y, decided)
 
 
 def _rounds(y: np.ndarray) -> int:
@@ -187,14 +187,14 @@ def warnings(
             f"the order is reversed against {len(turned)} of {len(others)} other submissions: number {nearest} has a "
             f"{'higher' if other.cv > new.cv else 'lower'} CV ({other.cv:.5f}) but a "
             f"{'higher' if other.lb > new.lb else 'lower'} leaderboard score ({other.lb:.5f})"
-            + _is_random(compared(new, other))
+            + _perhaps_random(compared(new, other))
         )
     return found
 
 
-def _is_random(difference: Difference | None) -> str:
+def _perhaps_random(difference: Difference | None) -> str:
     if difference is None or np.isnan(difference.low):
-        return "; whether that is random is not known: the predictions of both are not kept"
+        return "; whether this is random is not known, because the predictions of both are not kept"
     if difference.low <= 0 <= difference.high:
         return f"; on the same rows the CVs differ by {difference} (95 %), so it may be random"
     return f"; on the same rows the CVs differ significantly, by {difference} (95 %)"

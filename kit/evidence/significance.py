@@ -17,9 +17,9 @@ def corrected_t(gains: np.ndarray, ratio: float, level: float = 0.95) -> Differe
     """Corrected resampled t-test (Nadeau & Bengio 2003) of a mean gain over folds and seeds.
 
     Fits of cross-validation share most of their train rows, so the variance of a mean of J gains is not σ²/J but about
-    (1/J + ratio) σ². Gains of one fold under several seeds share their scored rows as well: J is divided by the design
-    effect of such clusters (Kish 1965), 1 + (seeds - 1) · their correlation, by a one-way analysis of variance. So a
-    member in which the seed changes nothing counts each fold once, however many seeds there are.
+    (1/J + ratio) σ². Gains of one fold with several seeds share their scored rows as well: J is divided by the design
+    effect of such clusters (Kish 1965), 1 + (seeds - 1) · their correlation, from a one-way analysis of variance. So if
+    the seed changes nothing in a member, each fold counts once, with any number of seeds.
 
     Args:
         gains: (folds, seeds) or (folds,); NaN: not fitted or not scored.
@@ -53,6 +53,17 @@ def corrected_t(gains: np.ndarray, ratio: float, level: float = 0.95) -> Differe
         return Difference(mean, -np.inf, np.inf, 1.0)
     half = float(t.ppf(0.5 + level / 2, independent - 1) * error)
     return Difference(mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / error, independent - 1)))
+
+
+def metric_of_decisions(metric: Metric, y: np.ndarray, decided: np.ndarray) -> Metric:
+    """The metric for the second result of `fold_scores`, which are decisions if the metric has a threshold.
+
+    Args:
+        metric: the metric of predictions.
+        y: (n, targets) labels.
+        decided: (n, outputs) predictions or decisions.
+    """
+    return metric.at(0.5) if metric.threshold is not None and y.shape == decided.shape else metric
 
 
 def fold_scores(run: Run, predictions: np.ndarray, folds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -94,8 +105,7 @@ def seeds_difference(
         rounds: number of resamples of the bootstrap.
         groups: (n,) rows of one group are drawn together; None: single rows are drawn.
     """
-    if metric.threshold is not None and y.shape == a[0].shape:
-        metric = metric.at(0.5)
+    metric = metric_of_decisions(metric, y, a[0])
     scores = resampled(metric, y, [*a, *b], rounds, groups=groups)
     means = np.stack([part.mean(axis=1) for part in (scores[:, : len(a)], scores[:, len(a) :])], axis=1)
     one, two = (float(np.mean([metric(y, p) for p in side])) for side in (a, b))

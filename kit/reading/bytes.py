@@ -1,18 +1,18 @@
-"""Bytes of a text of separated fields, looked at all together: whether rows are whole, whether numbers are codes."""
+"""Checks of the bytes of a delimited text, all at once: whether rows are whole, whether numbers are codes."""
 
 import re
 
 import numpy as np
 
-BLOCK = 1 << 20  # bytes handled together: they stay in the processor's cache
+BLOCK = 1 << 20  # bytes in one step: they stay in the processor's cache
 ZERO, QUOTE = b'0"'
 CODE = re.compile(rb"0\d+")
 
 
 def count_separators(body: bytes, separator: str) -> int:
-    """How many separators stand outside of quotes.
+    """How many separators are outside of quotes.
 
-    A quote within a field that is in none is taken for the start of one: then the number is another than the fields'.
+    A quote inside an unquoted field counts as the start of a quoted one; then the number does not match the fields.
     """
     if b'"' not in body:
         return body.count(separator.encode())
@@ -27,7 +27,7 @@ def count_separators(body: bytes, separator: str) -> int:
 
 
 def holds_codes(body: bytes, separator: str) -> bool:
-    """Whether some field is of digits alone and begins with a zero, as 007 does; it may be in quotes."""
+    """Whether some field has digits only and begins with a zero, such as 007; it may be in quotes."""
     every, ends = np.frombuffer(body, np.uint8), b'"\r\n' + separator.encode()
     starts = [0] if body[:1] == b"0" else []
     for at in range(0, len(body), BLOCK):

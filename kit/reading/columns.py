@@ -1,4 +1,4 @@
-"""Checks of columns: those that a file must have, and those that it must not."""
+"""Checks of columns: those that a file must have, and those that only one file has."""
 
 from collections.abc import Sequence
 
@@ -22,11 +22,11 @@ def check_columns(name: str, frame: pd.DataFrame, wanted: Sequence[str]) -> None
 def shared_columns(
     task: Task, names: Sequence[str], train: pd.DataFrame, test: pd.DataFrame
 ) -> tuple[tuple[pd.DataFrame, pd.DataFrame], list[str]]:
-    """Both frames without the columns that only one has and the task does not name, and notes of these.
+    """Both frames without the columns that only one has and the task does not name, and notes about them.
 
     Args:
-        task: names columns.
-        names: of the train and the test file.
+        task: the competition's task, with its columns.
+        names: names of the train file and the test file.
         train: rows of the train file.
         test: rows of the test file.
 

@@ -1,4 +1,4 @@
-"""Content: the bytes of a file out of whatever it is packed in, found out by its first bytes and not by its name."""
+"""Content: the unpacked bytes of a file. How it is packed is seen from its first bytes, not from its name."""
 
 import bz2
 import gzip
@@ -31,8 +31,8 @@ REFUSED = {
     b"\x89PNG": "a picture, not a table",
     b"\xff\xd8\xff": "a picture, not a table",
 }
-DEEPEST = 3  # one packing in another
-BOMB_RATIO, BOMB_BYTES = 300, 1 << 30  # more bytes than this, from so many times fewer, are no table
+DEEPEST = 3  # how often a file may be packed, one packing in another
+BOMB_RATIO, BOMB_BYTES = 300, 1 << 30  # a file that unpacks to more than both is no table
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Content:
 
     Attributes:
         data: its bytes, unpacked.
-        kind: what they are.
-        packing: what they were packed in, for the file's note.
+        kind: kind of file.
+        packing: how the file was packed, outermost first, for its note.
     """
 
     data: bytes
@@ -54,7 +54,7 @@ def content_of(path: Path) -> Content:
     """A file's bytes, unpacked.
 
     Raises:
-        KitError: it is empty, damaged, encrypted, holds several files, or is of a kind that is not read.
+        KitError: it is damaged or encrypted, holds several files, or is of a kind that kit does not read.
     """
     data, packing = path.read_bytes(), list[str]()
     for _ in range(DEEPEST):

@@ -1,4 +1,4 @@
-"""Delimited: a text of separated fields as a frame, whole rows or none."""
+"""Delimited text as a frame; a file with incomplete rows is refused."""
 
 import csv
 import io
@@ -31,16 +31,18 @@ def read_delimited(
     as_strings: Callable[[Sequence[str]], Collection[str]],
     words: Collection[str],
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of a text, and what is unusual about it.
+    """The rows of a text, and notes about what is unusual in it.
 
-    Columns of numbers are float64 or int64; others, and numbers that are more than that (007, or 1.234 where the
-    decimal sign is a comma), are strings as they stand.
+    Columns of numbers are float64 or int64. Others are strings as written, and so are numbers whose form means more
+    (007, or 1.234 if the decimal sign is a comma).
 
     Args:
-        data: UTF-8.
+        path: the file, for errors.
+        data: the text in UTF-8.
+        form: format of the file.
         known: columns that the task names, its id first.
-        as_strings: of the names of all columns, those that are read as strings.
-        words: those of them in which only the empty field counts as missing.
+        as_strings: names of all columns → those that are read as strings.
+        words: columns in which only the empty field counts as missing.
 
     Raises:
         KitError: a row has more or fewer fields than the header, or a column occurs twice.
@@ -63,7 +65,7 @@ def read_delimited(
         raise KitError(f"{path.name}: not a whole CSV file: {str(error).strip().splitlines()[-1]}") from None
     if len(names) > 1 and frame[_last(layout, names)].isna().any() and not _are_even(frame, body, layout.separator):
         _refuse_uneven(path, body, layout)
-    frame = _with_spelling(frame, body, layout.separator, plain, arguments)
+    frame = _with_written_form(frame, body, layout.separator, plain, arguments)
     noted = [*layout.notes, *notes]
     if layout.separator != (form.separator or ","):
         noted.insert(0, f"separated by {SIGNS[layout.separator]}")
@@ -71,12 +73,12 @@ def read_delimited(
 
 
 def _last(layout: Layout, names: list[str]) -> str:
-    """The last column that has a name: a row that is cut has nothing there."""
+    """The last column that has a name: in an incomplete row it is empty."""
     return next((name for name in reversed(names) if name in layout.names), names[-1])
 
 
 def _named(path: Path, layout: Layout) -> tuple[list[str], list[str]]:
-    """Names for all columns, and a note of those that had none and are left out."""
+    """Names for all columns, and a note about those without a name, which are left out."""
     names = list(layout.names)
     if twice := [name for i, name in enumerate(names) if name and name in names[:i]]:
         raise KitError(f"{path.name}: column '{twice[0]}' occurs twice")
@@ -108,10 +110,10 @@ def _parsed(
         return frame.assign(**pd.read_csv(io.BytesIO(body), names=list(names), **arguments))
 
 
-def _with_spelling(
+def _with_written_form(
     frame: pd.DataFrame, body: bytes, separator: str, plain: Collection[str], arguments: dict[str, Any]
 ) -> pd.DataFrame:
-    """The frame with those numbers as strings that are more than numbers: codes such as 007, and 1.234 for 1234."""
+    """The frame with numbers as strings where their form means more: codes such as 007, and 1.234 for 1234."""
     numbers = [name for name in frame if name not in plain and pd.api.types.is_numeric_dtype(frame[name])]
     doubtful = list[str]()
     if holds_codes(body, separator):
@@ -120,18 +122,18 @@ def _with_spelling(
         doubtful += [str(name) for name in numbers if pd.api.types.is_float_dtype(frame[name]) and name not in doubtful]
     if not doubtful:
         return frame
-    spelled = _parsed(body, set(doubtful), (), **arguments | {"usecols": doubtful})
+    written = _parsed(body, set(doubtful), (), **arguments | {"usecols": doubtful})
     codes = {
-        name: spelled[name].where(~spelled[name].isin(MISSING))
+        name: written[name].where(~written[name].isin(MISSING))
         for name in doubtful
-        if spelled[name].str.fullmatch(r"0\d+").any()
-        or (separator != "," and spelled[name].str.contains(".", regex=False).any())
+        if written[name].str.fullmatch(r"0\d+").any()
+        or (separator != "," and written[name].str.contains(".", regex=False).any())
     }
     return frame.assign(**codes) if codes else frame
 
 
 def _are_whole(numbers: pd.Series) -> bool:
-    """Whether a column holds whole numbers alone, as codes with leading zeros are to pandas."""
+    """Whether a column has whole numbers only: pandas reads codes with leading zeros as such."""
     if not pd.api.types.is_float_dtype(numbers):
         return True
     known = numbers.to_numpy()[numbers.notna()]
@@ -139,7 +141,7 @@ def _are_whole(numbers: pd.Series) -> bool:
 
 
 def _are_even(frame: pd.DataFrame, body: bytes, separator: str) -> bool:
-    """Whether all rows have all fields: pandas fills short rows with gaps, but refuses long ones."""
+    """Whether all rows have all fields: pandas fills short rows with NaN, and refuses long ones."""
     return count_separators(body, separator) == len(frame) * (frame.shape[1] - 1)
 
 
@@ -162,7 +164,7 @@ def _refuse_uneven(path: Path, body: bytes, layout: Layout) -> None:
 def _read_lines(
     path: Path, data: bytes, form: Form, as_strings: Callable[[Sequence[str]], Collection[str]], words: Collection[str]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """A text without quotes. pandas would fill short lines and not say which line is too long."""
+    """A text without quotes. pandas would fill short lines, and would not say which line is too long."""
     separator = form.separator or ","
     text = data.decode("utf-8").replace("\r\n", "\n").rstrip("\n")
     if not text:

@@ -21,10 +21,10 @@ SAMPLES = re.compile(r"(sample|example)(submission|entry|answer)?s?\d*|submissio
 
 
 def first_of(folder: Path, name: str) -> Path | None:
-    """`name` in `folder`, plain or packed, in capitals or not, or a file of another form: train.parquet for train.csv.
+    """`name` in `folder`, plain or packed, in upper or lower case, or in another format: train.parquet for train.csv.
 
     Raises:
-        KitError: several files of other forms could be meant.
+        KitError: there are several such files in other formats.
     """
     paths = (folder / name, folder / f"{name}.zip")
     if found := next((path for path in paths if path.is_file()), None):
@@ -46,10 +46,10 @@ def _is_form_of(file: str, name: str) -> bool:
 
 
 def sample_of(folder: Path, name: str | None) -> Path | None:
-    """The sample submission in `folder`: the file of this name, or the only one that is called like a sample.
+    """The sample submission in `folder`: the file of this name, or the only file with a name usual for samples.
 
     Raises:
-        KitError: the recipe names a file of its own that is not there, or several are called like a sample.
+        KitError: the file that the recipe names is missing, or several files have such a name.
     """
     if name is None or (found := first_of(folder, name)):
         return found if name else None
@@ -78,12 +78,12 @@ def files_in(folder: Path, files: Files, pictures: bool = False) -> tuple[Path, 
     """Train, test and sample in a folder; without a test file and a sample there is nothing to submit.
 
     Args:
-        folder: where they lie.
-        files: their names.
-        pictures: rows name pictures: then test.zip may hold these, and the sample's ids are the test rows.
+        folder: folder of the files.
+        files: names of the files.
+        pictures: whether rows name pictures: then test.zip may hold them, and the sample's ids are the test rows.
 
     Raises:
-        KitError: the train file is missing; or the test file is, where a sample says what is to be submitted.
+        KitError: the train file is missing, or there is a sample submission but no test file.
     """
     train, test, sample = first_of(folder, files[0]), first_of(folder, files[1]), sample_of(folder, files[2])
     if train is None:
@@ -105,7 +105,7 @@ def _holds_several(path: Path) -> bool:
 
 
 def data_root() -> Path:
-    """Folder that holds a folder of files for each competition: $KIT_DATA, else data/."""
+    """The folder in which each competition has a folder of files: $KIT_DATA, else data/."""
     return Path(os.environ.get("KIT_DATA", "data"))
 
 
@@ -115,14 +115,15 @@ def mounted() -> Path:
 
 
 def find_data(task: Task, train: str = FILES[0], form: Form = CSV) -> Path | None:
-    """The folder with a competition's files: below $KIT_DATA, or wherever /kaggle/input has them; None if nowhere.
+    """The folder with a competition's files, below $KIT_DATA or /kaggle/input; None if there is none.
 
-    On Kaggle a folder is taken by what it holds, a train file with the task's columns, whatever it is called; where
-    several fit, one whose path names the competition.
+    On Kaggle, a folder is found by its content, a train file with the task's columns, and not by its name. If several
+    fit, one whose path contains the name of the competition is taken.
 
     Args:
+        task: the competition's task.
         train: name of the train file.
-        form: its form; without a header line, the number of fields must do.
+        form: its format; without a header line, only the number of fields is compared.
     """
     folder = data_root() / task.name
     if first_of(folder, train):
@@ -135,11 +136,11 @@ def find_data(task: Task, train: str = FILES[0], form: Form = CSV) -> Path | Non
 
 
 def no_data(task: Task, files: Iterable[str | None] = FILES, competition: str = "") -> KitError:
-    """The error of a competition without files: where they were looked for, and what is to be put there.
+    """The error for a competition without files: where they were looked for, and which files to put there.
 
     Args:
         files: names of its files.
-        competition: the folder of its recipe, where there is one; files lie in the folder named by the task.
+        competition: the folder of its recipe, if there is one; files are in the folder named by the task.
     """
     folder, other = data_root() / task.name, data_root() / competition
     names = [name for name in files if name]

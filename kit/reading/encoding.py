@@ -1,4 +1,4 @@
-"""Encoding: bytes of a text as UTF-8, found out by the bytes."""
+"""Encoding: converts the bytes of a text to UTF-8; the encoding is recognised from the bytes."""
 
 import codecs
 from pathlib import Path
@@ -19,7 +19,7 @@ NAMES = {
     "latin-1": "Latin-1",
     "gb18030": "GBK",
 }
-# what files are in that are neither UTF-8 nor UTF-16; gb18030 holds GBK and GB 2312, cp1252 most of Latin-1
+# usual encodings apart from UTF-8 and UTF-16; gb18030 includes GBK and GB 2312, cp1252 most of Latin-1
 USUAL = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1251", "cp1252"]
 
 
@@ -27,10 +27,10 @@ def as_utf8(path: Path, data: bytes, encoding: str | None = None) -> tuple[bytes
     """A text as UTF-8 without a byte order mark, and the name of its encoding; "" for plain UTF-8.
 
     Args:
-        encoding: the one stated by the recipe; None finds it out.
+        encoding: the encoding that the recipe states; None: it is recognised from the bytes.
 
     Raises:
-        KitError: the bytes are not in the encoding that is stated, or in none that is known.
+        KitError: the bytes are not in the stated encoding.
     """
     if encoding is None and (mark := next((mark for mark in MARKS if data.startswith(mark)), None)):
         encoding = MARKS[mark]

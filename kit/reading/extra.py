@@ -12,19 +12,19 @@ from kit.task import Task
 def extra_rows(
     task: Task, inputs: Sequence[str], train: str, name: str, frame: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The columns of extra rows that members read, with their ids where they have some; and notes of the others.
+    """The columns of extra rows that members read, with their ids if there are any; and notes about other columns.
 
-    Ids are for notes only: they need be neither there nor unique.
+    Ids are for notes only: they may be missing or occur twice.
 
     Args:
-        task: names id and targets.
+        task: the competition's task.
         inputs: columns that members read.
         train: name of the train file.
-        name: of the file with the extra rows.
-        frame: what it holds.
+        name: name of the file with the extra rows.
+        frame: its rows.
 
     Raises:
-        KitError: it has none of the inputs, or a column of almost the same name, or one twice.
+        KitError: it has none of the inputs, a column with almost the same name, or a column twice.
     """
     columns = [str(column) for column in frame.columns]
     if twice := [column for i, column in enumerate(columns) if column in columns[:i]]:

@@ -1,4 +1,4 @@
-"""One file of a competition as a frame, whatever it is packed, written and encoded in."""
+"""One file of a competition as a frame, in any packing, format and encoding."""
 
 import re
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ JSON = re.compile(rb'\s*(\{\s*("|\}|$)|\[\s*[{\]])')
 
 @dataclass(frozen=True)
 class FileRows:
-    """What one file holds.
+    """The rows of one file.
 
     Attributes:
-        frame: its rows; ids and texts are strings.
-        note: how it was read, one sentence; "" where it is plain CSV in UTF-8.
-        separator: of its fields; semicolons are usual where the decimal sign is a comma.
-        quoting: which of its fields stand in quotes.
+        frame: the rows; ids and texts are strings.
+        note: how it was read, in one sentence; "" for plain CSV in UTF-8.
+        separator: sign between its fields; with decimal commas it is usually a semicolon.
+        quoting: which of its fields are in quotes.
     """
 
     frame: pd.DataFrame
@@ -77,13 +77,13 @@ def read_file(path: Path, task: Task, form: Form = CSV) -> FileRows:
 
 
 def plain(task: Task, names: Sequence[str]) -> set[str]:
-    """The columns of these that are strings as they stand: ids, texts, labels, and those that the task states."""
+    """Those of these columns that are read as strings: ids, texts, labels, and those that the task states."""
     stated = {name for name, kind in task.types if kind != "number"}
     return {*task.text, *task.images, *label_columns(task), *stated, *id_columns(task, names)}.intersection(names)
 
 
 def column_names(path: Path, task: Task, form: Form = CSV) -> list[str]:
-    """The columns of one file; of one without a header line, the fields of the first line."""
+    """The columns of one file; without a header line, the fields of the first line."""
     content = content_of(path)
     if content.kind == "text":
         text, _ = as_utf8(path, content.data, form.encoding)
@@ -101,7 +101,7 @@ def column_names(path: Path, task: Task, form: Form = CSV) -> list[str]:
 
 
 def _plain(path: Path, frame: pd.DataFrame, notes: list[str], task: Task) -> tuple[pd.DataFrame, list[str]]:
-    """A table of cells as a text of fields gives it: named columns alone, ids and texts as strings."""
+    """A table of cells in the form of a delimited text: only columns with names, ids and texts as strings."""
     frame = frame.set_axis([("" if pd.isna(name) else str(name)).strip() for name in frame.columns], axis=1)
     if twice := frame.columns[frame.columns.duplicated() & (frame.columns != "")].tolist():
         raise KitError(f"{path.name}: column '{twice[0]}' occurs twice")
@@ -115,5 +115,5 @@ def _plain(path: Path, frame: pd.DataFrame, notes: list[str], task: Task) -> tup
 
 
 def _separator(said: Sequence[str], form: Form) -> str:
-    """The sign between fields, which a note names where it is not the expected one."""
+    """The sign between fields; a note names it if it is not the expected one."""
     return next((sign for sign, name in SIGNS.items() if f"separated by {name}" in said), form.separator or ",")

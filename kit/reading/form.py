@@ -1,4 +1,4 @@
-"""Form: the format of a competition's files, where it is not to be found out."""
+"""Form: the format of a competition's files, if it cannot be recognised."""
 
 import csv
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 @dataclass(frozen=True)
 class Form:
-    """The format of a competition's files. What is None is found out by each file's content.
+    """The format of a competition's files. What is None is recognised from the content of each file.
 
     Attributes:
-        separator: between two fields.
+        separator: sign between two fields.
         header: columns of the train file, if files have no header line; a test file has these without the targets.
         quotes: fields may be in double quotes; if not, each line is a row and a quote is a plain character.
-        encoding: such as "gb18030"; see Python's list of encodings.
-        decimal: the decimal sign of numbers; the other one of point and comma stands between thousands.
+        encoding: encoding, such as "gb18030"; see Python's list of encodings.
+        decimal: the decimal sign of numbers; the other one of point and comma separates thousands.
     """
 
     separator: Literal[",", ";", "\t", "|"] | None = None

@@ -1,4 +1,4 @@
-"""Ids: the column that names the rows in each file, and which rows a sample submission asks for."""
+"""Ids: the column that names the rows in each file, and the rows that a sample submission contains."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Frames:
     """Rows of a competition's files, and what was found out about their ids.
 
     Attributes:
-        task: with the id column that all three files now have.
+        task: the task, with the id column that all three files now have.
         train: rows of the train file.
         test: rows of the test file.
         sample: rows of the sample submission, or None.
@@ -33,13 +33,13 @@ class Frames:
 
 
 def named(files: Frames, names: tuple[str, str, str]) -> Frames:
-    """The same rows with one id column, called as the sample submission calls it, else the test file.
+    """The same rows with one id column, whose name is that of the sample submission, or else of the test file.
 
-    Rows of a file without ids are numbered; those of the test file get the sample's ids, in their order.
+    Rows of a file without ids are numbered; rows of a test file get the sample's ids, in their order.
 
     Args:
         files: the rows as they were read, and the task as it is stated.
-        names: of the three files.
+        names: names of the three files.
 
     Raises:
         KitError: no id column is found and rows cannot be numbered.
@@ -94,11 +94,11 @@ def check_ids(task: Task, name: str, frame: pd.DataFrame) -> None:
         raise KitError(f"{name}: {occurring(twice, 'id')} twice or more: {some(twice, 3)}; Task(id=None) numbers rows")
 
 
-def asked_for(files: Frames, names: tuple[str, str, str]) -> Frames:
-    """The test rows with ids spelled as the sample submission spells them; ids need be unique within a file only.
+def sampled_rows(files: Frames, names: tuple[str, str, str]) -> Frames:
+    """The test rows, with ids written as in the sample submission; ids must be unique within a file only.
 
     Raises:
-        KitError: the sample has several rows an id, or asks for a row that the test file has not.
+        KitError: the sample has several rows with one id, or a row that the test file does not have.
     """
     task, test, sample, (train_name, test_name, sample_name) = files.task, files.test, files.sample, names
     notes = list(files.notes)
@@ -113,20 +113,20 @@ def asked_for(files: Frames, names: tuple[str, str, str]) -> Frames:
             "each row of the test file, with a column for each target or class"
         )
     check_ids(task, sample_name, sample)
-    if set(ids) - set(test[task.id]) and (spelled := _respelled(test[task.id], ids)):
-        ours, theirs = next(iter(spelled.items()))
-        test = test.assign(**{task.id: [spelled.get(i, i) for i in test[task.id]]})
-        notes.append(f"{sample_name}: id {theirs} is {ours} in {test_name}; the submission spells it {theirs}")
-    asked, there = set(ids), set(test[task.id])
-    if lost := sorted(asked - there):
+    if set(ids) - set(test[task.id]) and (written := _other_forms(test[task.id], ids)):
+        ours, theirs = next(iter(written.items()))
+        test = test.assign(**{task.id: [written.get(i, i) for i in test[task.id]]})
+        notes.append(f"{sample_name}: id {theirs} is {ours} in {test_name}; the submission writes {theirs}")
+    wanted, there = set(ids), set(test[task.id])
+    if lost := sorted(wanted - there):
         raise KitError(f"{test_name}: {occurring(lost, 'id')} in {sample_name} but not here: {some(lost, 3)}")
-    if there - asked:
-        notes.append(f"{sample_name}: asks for {len(asked)} of {len(there)} test rows, and only these are submitted")
+    if there - wanted:
+        notes.append(f"{sample_name}: has {len(wanted)} of the {len(there)} test rows, and only these are submitted")
     return replace(files, test=test, notes=tuple(notes))
 
 
 def _as_text(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The frame with its ids as text; 7.0, which a gap elsewhere makes of 7, is 7."""
+    """The frame with its ids as text; 7.0 is 7, because pandas makes 7.0 of 7 if another id is missing."""
     ids = frame[name]
     if pd.api.types.is_float_dtype(ids) and (ids.dropna() % 1 == 0).all():
         ids = ids.astype("Int64")
@@ -136,7 +136,7 @@ def _as_text(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _called(name: str, frame: pd.DataFrame) -> str:
-    """The column of this name, in capitals or not; "" where there is none."""
+    """The column of this name, in upper or lower case; "" if there is none."""
     if not name or name in frame.columns:
         return name
     alike = [str(c) for c in frame.columns if str(c).strip().casefold() == name.casefold()]
@@ -144,19 +144,19 @@ def _called(name: str, frame: pd.DataFrame) -> str:
 
 
 def _first(task: Task, sample: pd.DataFrame) -> str:
-    """The first column of a sample submission that is no target: it names rows."""
+    """The first column of a sample submission that is no target: the column of ids."""
     predicted = {*task.targets, *task.output_names}
     return next((str(c) for c in sample.columns if c not in predicted), "")
 
 
 def _lone_id(train: pd.DataFrame, test: pd.DataFrame) -> str:
-    """The one column that only the test file has, if it is called like an id and no two values are equal."""
+    """The only column that the train file does not have, if its name ends in "id" and its values are unique."""
     odd = [str(c) for c in test.columns if c not in train.columns]
     return odd[0] if len(odd) == 1 and odd[0].casefold().endswith("id") and test[odd[0]].is_unique else ""
 
 
 def _refuse_unnamed(task: Task, files: Frames, names: tuple[str, str, str], own: dict[str, str], theirs: str) -> None:
-    """Refuses files without the id that the task states, unless train alone has none, or the sample has the ids."""
+    """Refuses files without the task's id column, unless only train has none or the sample has the ids of test."""
     test, sample = files.test, files.sample
     if (len(test) and own["test"]) or (theirs and not own["train"] and sample is not None and len(sample) == len(test)):
         return
@@ -171,7 +171,7 @@ def _refuse_unnamed(task: Task, files: Frames, names: tuple[str, str, str], own:
 def _numbered(
     frame: pd.DataFrame, name: str, start: int, sample: pd.DataFrame | None, names: tuple[str, str, str]
 ) -> tuple[pd.DataFrame, str]:
-    """A file's rows with ids, and how the note on them ends; `start` is 0 for train rows, where test rows go on."""
+    """The rows with numbers as ids, from `start` on, or with the sample's ids; and the end of the note about them."""
     ids, note = [str(start + i) for i in range(len(frame))], ""
     if start and sample is not None and len(frame):
         if len(sample) != len(frame):
@@ -181,12 +181,12 @@ def _numbered(
     return pd.concat([pd.Series(ids, index=frame.index, name=name, dtype=object), frame], axis=1), note
 
 
-def _respelled(ours: pd.Series, theirs: pd.Series) -> dict[str, str]:
-    """Our spelling of each id → theirs, where 7, 007 and 7.0 are the same; nothing where that makes ids equal."""
+def _other_forms(ours: pd.Series, theirs: pd.Series) -> dict[str, str]:
+    """Our form of each id → theirs, where 7, 007 and 7.0 are the same; empty if two ids of a file become equal."""
     plain = [{str(i): _plain(str(i)) for i in ids} for ids in (ours, theirs)]
     if any(len(set(found.values())) < len(found) for found in plain):
         return {}
-    back = {plain_id: spelled for spelled, plain_id in plain[1].items()}
+    back = {plain_id: written for written, plain_id in plain[1].items()}
     return {i: back[p] for i, p in plain[0].items() if p in back and back[p] != i}
 
 

@@ -1,4 +1,4 @@
-"""Labels as files spell them: which ones there are, which counts as positive, and which cannot be read."""
+"""Labels as written in files: which classes there are, which one is positive, and which labels cannot be read."""
 
 import re
 from typing import Any
@@ -17,24 +17,25 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def label_columns(task: Task) -> tuple[str, ...]:
-    """The targets whose labels are read as text, as the file spells them."""
+    """The targets whose labels are read as text, as they are written in the file."""
     return () if task.kind == "regression" else task.targets
 
 
 def read_labels(task: Task, name: str, train: pd.DataFrame) -> tuple[Task, pd.DataFrame, list[str]]:
-    """Task and rows with labels that `Task.encode` reads, and notes on what was taken for what.
+    """Task and rows with labels that `Task.encode` reads, and notes about how labels were read.
 
-    A task without classes gets those that train has: of a binary task the greater number, or the later word in the
-    alphabet, is positive (1 of -1/1, Yes of No/Yes, True of False/True). One of several targets may have gaps; they
-    are NaN in the rows given back.
+    A task without classes gets those of the train rows. In a binary task the greater number, or the later word in the
+    alphabet, is positive (1 of -1/1, Yes of No/Yes, True of False/True). With several targets, labels may be missing;
+    they are NaN in the returned rows.
 
     Args:
-        task: the competition's facts.
-        name: of the train file.
-        train: its rows; a target's column may hold text, numbers or booleans.
+        task: the competition's task.
+        name: name of the train file.
+        train: its rows; the column of a target can have text, numbers or booleans.
 
     Raises:
-        KitError: a label of the only target is missing, or all of one, or one is none that such a task can have.
+        KitError: a label of the only target is missing, all labels of a target are missing, or a label does not fit the
+            kind of task.
     """
     notes: list[str] = []
     if len(task.targets) > 1:
@@ -75,7 +76,7 @@ def read_labels(task: Task, name: str, train: pd.DataFrame) -> tuple[Task, pd.Da
 
 
 def _numbers(labels: pd.Series, texts: pd.Series) -> pd.Series:
-    """Labels as numbers, of the type that the file gives them; other labels as they are. What is missing is NaN."""
+    """Labels as numbers, in the type of the file; labels that are no numbers stay as they are. Missing ones are NaN."""
     known = texts.notna()
     codes, found = pd.factorize(labels)  # labels are few: each different one is read once
     stripped = [value.strip() if isinstance(value, str) else value for value in found]
@@ -89,7 +90,7 @@ def _numbers(labels: pd.Series, texts: pd.Series) -> pd.Series:
 
 
 def label_texts(labels: pd.Series, classes: tuple[Any, ...] = ()) -> pd.Series:
-    """Each label as `label_text` has it; a word for what is missing is no label unless it is one of the classes."""
+    """Each label as `label_text` writes it; a word such as NA means missing unless it is one of the classes."""
     missing = {*MISSING} - {label_text(label) for label in classes}
     codes, found = pd.factorize(labels)
     texts = [None if (text := label_text(value)) in missing else text for value in found]
@@ -107,7 +108,7 @@ def pair_of(found: list[str]) -> tuple[str, str] | None:
 
 
 def _classes(kind: str, found: list[str]) -> tuple[Any, ...] | None:
-    """The classes of labels, in order; None where they cannot be those of such a task."""
+    """The classes of the labels, in order; None if this kind of task cannot have such labels."""
     if kind == "multiclass":
         return _ordered(found) if len(found) > 1 else None
     known = pair_of(found)
@@ -120,7 +121,7 @@ def _classes(kind: str, found: list[str]) -> tuple[Any, ...] | None:
 
 
 def _ordered(found: list[str]) -> tuple[Any, ...] | None:
-    """Whole numbers by value, words by the alphabet; no classes where numbers have parts."""
+    """Whole numbers in order of value, words in alphabetical order; None if numbers have decimals."""
     if are_numbers(found, whole=True):
         return (
             tuple(sorted({int(text) for text in found})) if len({int(text) for text in found}) == len(found) else None
@@ -151,7 +152,7 @@ def _missing(task: Task, labels: pd.Series) -> pd.Series:
 
 
 def _gap_notes(task: Task, name: str, train: pd.DataFrame) -> list[str]:
-    """What is said of labels that are missing in some of several targets.
+    """Notes about missing labels if there are several targets.
 
     Raises:
         KitError: all labels of a target are missing.
@@ -162,13 +163,13 @@ def _gap_notes(task: Task, name: str, train: pd.DataFrame) -> list[str]:
     counts = [f"'{column}' ({count})" for column, count in missing.sum().items() if count]
     if not counts:
         return []
-    said = f"{name}: labels are missing of {some(counts)}: each target is learnt and scored over its known rows"
+    said = f"{name}: labels are missing in {some(counts)}: each target is learnt and scored over its known rows"
     blank = int(missing.all(axis=1).sum())
-    return [said + (f"; {blank} rows have none at all and teach nothing" if blank else "")]
+    return [said + (f"; {blank} rows have no label at all and are not learnt from" if blank else "")]
 
 
 def _refuse(task: Task, name: str, train: pd.DataFrame, column: str, bad: pd.Series, allowed: str) -> None:
-    """Refuses labels, the missing ones first; of several targets, each may have gaps."""
+    """Refuses labels, missing ones first; with several targets, labels may be missing."""
     if not bad.any():
         return
     labels = train[column]

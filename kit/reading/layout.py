@@ -1,4 +1,4 @@
-"""Layout: where the header line of a text of separated fields is, and what separates the fields."""
+"""Layout: where the header line of a delimited text is, and which sign separates its fields."""
 
 import csv
 import io
@@ -10,18 +10,18 @@ from kit.core.errors import KitError, shown
 from kit.reading.form import SIGNS, Form
 from kit.reading.phrases import some
 
-HEAD = 1 << 16  # characters among which the header line is
-ROWS = 20  # lines among which it is
+HEAD = 1 << 16  # the header line is within this many characters
+ROWS = 20  # and within this many lines
 csv.field_size_limit(1 << 30)  # a field may be a book
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text of separated fields is laid out.
+    """How a delimited text is laid out.
 
     Attributes:
-        separator: between two fields.
-        names: of the columns, without outer blanks; "" where the header has none.
+        separator: sign between two fields.
+        names: names of the columns, without outer blanks; "" if the header has none.
         start: characters before the first row.
         lines: lines before the first row.
         notes: what is unusual.
@@ -36,7 +36,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Record:
-    """One line of fields; `end` counts characters up to the next one, `line` the lines so far."""
+    """A row of fields; `line` is the number of lines up to its end, `end` the number of characters."""
 
     fields: list[str]
     line: int
@@ -44,7 +44,7 @@ class Record:
 
 
 def records(text: str, separator: str, quotes: bool = True) -> Iterator[Record]:
-    """The lines of fields of a text, blank ones left out."""
+    """The rows of a text, without blank lines."""
     read = 0
 
     def lines() -> Iterator[str]:
@@ -63,12 +63,12 @@ def layout_of(path: Path, text: str, form: Form, known: Sequence[str]) -> Layout
     """Finds the header line and the separator.
 
     Args:
-        text: the file, or as much as holds its first lines.
+        text: the file, or its beginning.
         form: what the recipe states.
         known: columns that the task names, its id first.
 
     Raises:
-        KitError: the text is empty, or is separated by another sign than the stated one.
+        KitError: the text is empty, or its separator is not the stated one.
     """
     heads = {sign: _head(text, sign, form) for sign in ([form.separator] if form.separator else SIGNS)}
     if not any(heads.values()):

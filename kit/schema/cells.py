@@ -1,4 +1,4 @@
-"""Cells: what stands in a column, spelled the same way however a file or a frame holds it."""
+"""Cells: the values of a column, written in the same way whatever file or frame they come from."""
 
 import datetime
 import json
@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# What counts as missing in columns that are not text. In a text column only the empty field is: "None" is a word.
+# What counts as missing in columns that are not text. In text only the empty field is missing: "None" is a word.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "None", "-nan", "-NaN"]
 UNMIXED = ("string", "integer", "floating", "boolean", "datetime64", "datetime", "empty")
-EXACT = 2.0**53  # whole floats below this are written without a point
+EXACT = 2.0**53  # whole floats below this are written without a decimal point
 
 
 def cell_text(value: Any) -> str | None:
-    """A cell as a string; None where it is missing.
+    """A cell as a string; None if it is missing.
 
-    `7.0` is "7", True is "True", a date is as in ISO 8601; the items of a list stand one after another, with commas.
+    `7.0` is "7", True is "True", a date is written as in ISO 8601, and the items of a list are joined by commas.
     """
     if isinstance(value, str):
         return value
@@ -42,9 +42,9 @@ def cell_text(value: Any) -> str | None:
 
 
 def well_formed(column: pd.Series) -> pd.Series:
-    """The column without halves of surrogate pairs, which stand for no character and which pyarrow refuses.
+    """The column without lone halves of surrogate pairs: they are no characters, and pyarrow refuses them.
 
-    JSON may hold them as escapes, broken texts as they are; each becomes U+FFFD, the replacement character.
+    They occur as escapes in JSON, and in broken texts. Each becomes U+FFFD, the replacement character.
     """
     if column.dtype != object:
         return column
@@ -61,7 +61,7 @@ def _well_formed(value: Any) -> Any:
 
 
 def words(values: Sequence[str | None], codes: np.ndarray) -> Any:
-    """(n,) strings, as pandas holds strings: the value at each of these places, missing at -1."""
+    """(n,) strings in pandas' own type: the value at each of these positions; missing at -1."""
     return pd.Series([*values, None], dtype=None if any(value is not None for value in values) else object).array.take(
         np.where(codes < 0, len(values), codes)
     )
@@ -72,9 +72,9 @@ class Cells:
     """One column of one file or frame.
 
     Attributes:
-        name: of the file.
+        name: name of the file.
         column: the values, as they were read.
-        ids: of the rows, for notes; None: rows are numbered.
+        ids: ids of the rows, for notes; None: rows are numbered.
     """
 
     name: str
@@ -83,19 +83,19 @@ class Cells:
 
     @cached_property
     def numeric(self) -> bool:
-        """Whether all of it is numbers already, or nothing at all."""
+        """Whether all values are numbers already, or all are missing."""
         kinds, dtype = pd.api.types, self.column.dtype
         plain = kinds.is_numeric_dtype(dtype) and not kinds.is_bool_dtype(dtype) and not kinds.is_complex_dtype(dtype)
         return bool(plain or kinds.is_timedelta64_dtype(dtype)) or not self.column.notna().any()
 
     @property
     def categorical(self) -> bool:
-        """Whether a frame says that it is a category."""
+        """Whether the column of a frame has the type category."""
         return isinstance(self.column.dtype, pd.CategoricalDtype)
 
     @property
     def floats(self) -> np.ndarray:
-        """(n,) float64 of a numeric column; spans of time are days."""
+        """(n,) float64 of a numeric column; time differences are in days."""
         column = self.column
         if pd.api.types.is_timedelta64_dtype(column.dtype):
             column = column.dt.total_seconds() / 86_400
@@ -105,7 +105,7 @@ class Cells:
 
     @cached_property
     def found(self) -> tuple[np.ndarray, list[str]]:
-        """(n,) places among the different values, -1 where a cell is missing; and these, without outer blanks."""
+        """(n,) positions in the different values, -1 for a missing cell; and these values, without outer blanks."""
         column = self.column
         if self.categorical:
             column = column.astype(object)
@@ -120,7 +120,7 @@ class Cells:
 
     @property
     def codes(self) -> np.ndarray:
-        """(n,) places in `values`, -1 where a cell is missing."""
+        """(n,) positions in `values`, -1 for a missing cell."""
         return self.found[0]
 
     @property
@@ -130,14 +130,14 @@ class Cells:
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """(values,) rows that have each."""
+        """(values,) number of rows with each value."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
 
     @property
     def count(self) -> int:
-        """Rows that have a value."""
+        """Number of rows with a value."""
         return int(self.column.notna().sum()) if self.numeric else int(self.counts.sum())
 
     def at(self, row: int) -> str:
-        """Where a row is: its id, or its number."""
+        """Names a row for a note: by its id, or by its number."""
         return f"row {row}" if self.ids is None else f"id {self.ids.iloc[row]}"

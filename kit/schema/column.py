@@ -1,4 +1,4 @@
-"""What a column is: its type, decided over all files together, and its cells as this type."""
+"""Column: its type, decided over all files together, and its cells in this type."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from kit.schema.numbers import LEADING_ZEROS, Decimal, decimal_of, parsed, plain
 
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image"]
 
-FITS = 0.95  # share of a column's rows that must be numbers, or dates, for the others to count as missing
-FITS_FILE = 0.5  # and of the rows of each file
-CODES = 0.01  # with this share of leading zeros, as in 007, whole numbers are codes
-# stand for "not known" among numbers and dates, however many they are
+FITS = 0.95  # if this share of a column's rows are numbers (or dates), the other values count as missing
+FITS_FILE = 0.5  # the same for the rows of each file
+CODES = 0.01  # if this share of whole numbers has leading zeros, as in 007, they are codes
+# these mean "not known" among numbers and dates, in any number
 PLACEHOLDERS = {"?", "-", "--", "—", "–", ".", "*", "unknown", "missing", "n.a.", "not available", "nil", "none", "na"}
-FEW_WORDS = 12  # spellings of yes and no in a file at most
+FEW_WORDS = 12  # different spellings of yes and no in a file, at most
 TRUTH = [("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")]
 
 
 @dataclass(frozen=True)
 class Column:
-    """What a column is.
+    """Type of a column, and how its numbers and dates are written.
 
     Attributes:
-        type: of all its cells.
-        decimal: the sign of its numbers.
-        order: of its dates, where they are as 03/04/2020.
-        first: its first date, in ISO 8601; days are counted from there.
-        parts: of its dates, those that differ.
+        type: type of all its cells.
+        decimal: decimal sign of its numbers.
+        order: whether day or month comes first in dates such as 03/04/2020.
+        first: its first date, in ISO 8601; days are counted from it.
+        parts: parts of its dates (year, month, …) that differ between rows.
     """
 
     type: ColumnType
@@ -41,18 +41,18 @@ class Column:
     parts: tuple[str, ...] = ()
 
     def numbers(self, cells: Cells) -> np.ndarray:
-        """(n,) float64 of numbers and booleans, NaN where a cell is missing or does not fit."""
+        """(n,) float64 of numbers and booleans; NaN if a cell is missing or does not fit the type."""
         if cells.numeric and self.type == "number":
             return cells.floats
         values = truths(cells.values) if self.type == "boolean" else parsed(cells.values, self.decimal)
         return np.append(values, np.nan)[cells.codes]
 
     def dates(self, cells: Cells) -> np.ndarray:
-        """(n,) datetime64[us] of dates, NaT where a cell is missing or does not fit."""
+        """(n,) datetime64[us] of dates; NaT if a cell is missing or does not fit the type."""
         return np.append(parsed_dates(cells.values, self.order), np.datetime64("NaT", "us"))[cells.codes]
 
     def categories(self, cells: Cells) -> Any:
-        """(n,) strings, missing where a cell is: 7.0 is "7", TRUE is "True"."""
+        """(n,) strings, missing if the cell is missing: 7.0 is "7", TRUE is "True"."""
         return words([*map(same_word, cells.values)], cells.codes)
 
     def columns(self, name: str, dates: pd.Series) -> dict[str, np.ndarray]:
@@ -62,13 +62,13 @@ class Column:
 
 
 def same_word(value: str) -> str:
-    """A value of a category, spelled as all that are the same: `TRUE` as "True", `7.0` as "7"."""
+    """A value of a category in the one form for all its spellings: `TRUE` is "True", `7.0` is "7"."""
     lower = value.lower()
     return lower.capitalize() if lower in TRUTH[0] else plain_number(value)
 
 
 def truths(values: Sequence[str]) -> np.ndarray:
-    """(values,) 1 of yes, 0 of no, NaN of anything else."""
+    """(values,) 1 for yes, 0 for no, NaN for anything else."""
     known = {word: float(i == 0) for pair in TRUTH for i, word in enumerate(pair)} | {"1": 1.0, "0": 0.0}
     return np.array([known.get(plain_number(value).lower(), np.nan) for value in values], dtype=np.float64)
 
@@ -77,8 +77,9 @@ def type_of(files: Sequence[Cells], decimal: Decimal, fits_file: float = FITS_FI
     """The type of a column that is not text, by its cells in all files.
 
     Args:
-        decimal: the sign that its numbers have.
-        fits_file: the share of each file's rows that have to fit.
+        files: the cells of the column in each file.
+        decimal: decimal sign of its numbers.
+        fits_file: share of each file's rows that must fit the type.
     """
     if all(cells.numeric for cells in files):
         return "number"
@@ -95,7 +96,7 @@ def type_of(files: Sequence[Cells], decimal: Decimal, fits_file: float = FITS_FI
 
 
 def _is_boolean(files: Sequence[Cells]) -> bool:
-    """Whether all words are those of a pair, or 1 and 0 beside them. Letters and yes or no alone are a category."""
+    """Whether all values are words of one pair, or 1 and 0; both words must occur, except for true and false."""
     if sum(len(cells.values) for cells in files if not cells.numeric) > FEW_WORDS * len(files):
         return False
     words = {same_word(value).lower() for cells in files for value in cells.values}
@@ -105,7 +106,7 @@ def _is_boolean(files: Sequence[Cells]) -> bool:
 
 
 def _fit(files: Sequence[Cells], fitting: Sequence[np.ndarray | None], fits_file: float) -> bool:
-    """Whether enough rows fit, of all files together and of each."""
+    """Whether enough rows fit: in all files together, and in each file."""
     fit, known = 0, 0
     for cells, good in zip(files, fitting, strict=True):
         if good is None:

@@ -23,16 +23,14 @@ FORMS = {
 }
 PATTERNS = [re.compile(rf"{form}([T ]\s?{TIME}{ZONE})?", re.ASCII) for form in FORMS.values()]
 ALONE = re.compile(TIME, re.ASCII)
-HINT = re.compile(
-    r"\d[-/.]\d+[-/.]\d|\d:\d\d|年|[A-Za-z]{3}", re.ASCII
-)  # most values are no dates, which it shows fast
+HINT = re.compile(r"\d[-/.]\d+[-/.]\d|\d:\d\d|年|[A-Za-z]{3}", re.ASCII)  # a fast test: most values are no dates
 DAY = 86_400_000_000  # microseconds
 
 
 def order_of(values: Sequence[str]) -> tuple[Order, bool]:
-    """Whether day or month stands first, by all values; and whether they show it: no day above 12 shows nothing.
+    """Whether day or month comes first in these values; and whether they show it: without a day above 12 they do not.
 
-    Where they show nothing, the month stands first between slashes, as in the United States, else the day.
+    If they do not show it, the month comes first with slashes, as in the United States, else the day.
     """
     found = [(a, b, sign) for value in values if (match := _match(value)) for a, b, sign in _ordered(match)]
     first, second = sum(a > 12 for a, _, _ in found), sum(b > 12 for _, b, _ in found)
@@ -42,9 +40,9 @@ def order_of(values: Sequence[str]) -> tuple[Order, bool]:
 
 
 def parsed_dates(values: Sequence[str], order: Order) -> np.ndarray:
-    """(values,) datetime64[us], NaT where a value is no date; a time alone is of the first day of 1970.
+    """(values,) datetime64[us], NaT if a value is no date; a time without a date is on the first day of 1970.
 
-    Times with a zone are those of UTC; two digits of a year mean 1969 to 2068, as in POSIX.
+    Times with a time zone are converted to UTC. Years of two digits mean 1969 to 2068, as in POSIX.
     """
     return np.array([_date(value, order) for value in values], dtype="datetime64[us]")
 
@@ -102,13 +100,13 @@ PARTS = ("year", "month", "day", "day of year", "weekday", "hour", "minute")
 
 
 def parts_of(dates: pd.Series) -> dict[str, np.ndarray]:
-    """(n,) float64 parts of dates, NaN where a date is missing; Monday is weekday 0."""
+    """(n,) float64 parts of dates, NaN if a date is missing; Monday is weekday 0."""
     names = {"day of year": "dayofyear"}
     return {part: getattr(dates.dt, names.get(part, part)).to_numpy(np.float64, na_value=np.nan) for part in PARTS}
 
 
 def days_since(dates: pd.Series, first: str) -> np.ndarray:
-    """(n,) float64 days, with their fractions, since a date in ISO 8601; NaN where a date is missing."""
+    """(n,) float64 days since a date in ISO 8601, with fractions; NaN if a date is missing."""
     moments = dates.to_numpy("datetime64[us]")
     days = (moments - np.datetime64(first, "us")).astype(np.int64) / DAY
     return np.where(np.isnat(moments), np.nan, days)

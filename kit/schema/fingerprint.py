@@ -1,4 +1,4 @@
-"""Fingerprints of columns: equal for equal values, whatever holds them."""
+"""Fingerprints of columns: equal values give equal fingerprints, in any type of column."""
 
 import hashlib
 from typing import Any
@@ -10,14 +10,14 @@ from kit.schema.cells import UNMIXED
 
 
 def fingerprint(column: pd.Series) -> str:
-    """A digest that changes with any value of a column, and with their order.
+    """A digest that changes with any value of a column, and with the order of the values.
 
-    Strings count as such, held by pandas, by pyarrow or as objects; any missing value is like another.
+    Strings are the same in pandas' type, in pyarrow's and as objects. All missing values are the same.
     """
     kinds, dtype = pd.api.types, column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
         return _sum(dtype.str, _with_one_nan(column.to_numpy()))
-    if kinds.is_numeric_dtype(dtype):  # of pandas' own types, which have gaps
+    if kinds.is_numeric_dtype(dtype):  # pandas' own types, which can have missing values
         return _sum("<f8", _with_one_nan(column.to_numpy(dtype=np.float64, na_value=np.nan)))
     if isinstance(dtype, np.dtype) and dtype.kind == "M":
         return _sum("dates", column.to_numpy("datetime64[us]").astype(np.int64))
@@ -37,7 +37,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _with_one_nan(values: np.ndarray) -> np.ndarray:
-    """A copy in which every NaN has the same bits: 0/0 has others than a file's gap."""
+    """A copy in which every NaN has the same bits: 0/0 has other bits than a missing number of a file."""
     if values.dtype.kind == "f" and (gaps := np.isnan(values)).any():
         values = values.copy()
         values[gaps] = np.nan

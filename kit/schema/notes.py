@@ -1,4 +1,4 @@
-"""What is said of columns: cells that do not fit, files that disagree, categories of too many values."""
+"""Notes about columns: cells that do not fit, files that disagree, categories with too many values."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +10,14 @@ from kit.schema.cells import Cells
 from kit.schema.column import Column, ColumnType, are_codes, same_word, type_of
 from kit.schema.dates import order_of
 
-MANY = 0.5  # a category with more values than this share of its rows is said
-FEWEST = 20  # rows of which that is said
+MANY = 0.5  # there is a note if a category has more values than this share of its rows
+FEWEST = 20  # and at least so many rows
 MEANT = {"number": "number", "boolean": "yes or no", "date": "date"}
 HOLDS = {"number": "numbers", "boolean": "yes and no", "date": "dates", "category": "words", "text": "text"}
 
 
 def notes_of_misfits(name: str, column: Column, cells: Cells, typed: np.ndarray) -> list[str]:
-    """A sentence about the cells that are none of the column's type and count as missing, with the first and its id."""
+    """A sentence about the cells that do not fit the column's type and count as missing, with the first and its id."""
     if column.type not in MEANT or (cells.numeric and column.type == "number"):
         return []
     bad = np.flatnonzero((cells.codes >= 0) & pd.isna(typed))
@@ -32,7 +32,7 @@ def notes_of_misfits(name: str, column: Column, cells: Cells, typed: np.ndarray)
 
 
 def note_of_signs(columns: Mapping[str, Column]) -> list[str]:
-    """One sentence about the columns whose cells are written in a way that had to be found out."""
+    """One sentence about the columns with dates or decimal commas, which were recognised by their values."""
     kinds = {
         "dates": [name for name, column in columns.items() if column.type == "date"],
         "numbers with decimal commas": [
@@ -44,7 +44,7 @@ def note_of_signs(columns: Mapping[str, Column]) -> list[str]:
 
 
 def notes_of_columns(name: str, column: Column, files: Sequence[Cells], given: bool) -> list[str]:
-    """Sentences about a column whose type could have been meant otherwise; `given`: the task states it."""
+    """Sentences about a column whose type could be another one; `given`: the task states the type."""
     if column.type == "date":
         order, certain = order_of([value for cells in files for value in cells.values])
         other = "the day, then the month" if order == "month" else "the month, then the day"
@@ -56,7 +56,7 @@ def notes_of_columns(name: str, column: Column, files: Sequence[Cells], given: b
 
 
 def _disagreement(name: str, column: Column, files: Sequence[Cells]) -> list[str]:
-    """Where a file alone would be of another type: what each holds."""
+    """If one file alone would have another type: a sentence about both."""
     kinds = {cells.name: type_of([cells], column.decimal) for cells in files if cells.count}
     odd = next((cells for cells in files if kinds.get(cells.name) == "category"), None)
     if len(set(kinds.values())) < 2 or odd is None or are_codes([odd]):

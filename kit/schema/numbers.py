@@ -1,4 +1,4 @@
-"""Numbers as files write them: with a decimal point or comma, with or without signs between thousands."""
+"""Numbers as they are written in files: with decimal point or comma, with or without thousands separators."""
 
 import re
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ SPACED = re.compile(rf"[+-]?\d{{1,3}}({BLANKS}\d{{3}})+([.,]\d+)?", re.ASCII)
 COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)  # 1,5
 POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)  # 1.234.567,8
 COMMAS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)  # 1,234,567.8
-# what can be read in one way alone
+# what can be read in one way only
 SURE_COMMA = re.compile(r"[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{4,},\d+|\d{1,3}([.]\d{3})+,\d+)", re.ASCII)
 SURE_POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+\.\d+|\d{1,3}(,\d{3}){2,})", re.ASCII)
 LEADING_ZEROS = re.compile(r"0\d+", re.ASCII)
 
 
 def decimal_of(values: Iterable[str]) -> Decimal | None:
-    """The decimal sign that these values show; None where they could have either.
+    """The decimal sign that these values show; None if both are possible.
 
     `1,5` or `0,126` can only be a decimal comma, `1,234.5` or `1,234,567` only a comma between thousands.
     """
@@ -32,12 +32,12 @@ def decimal_of(values: Iterable[str]) -> Decimal | None:
 
 
 def parsed(values: list[str], decimal: Decimal) -> np.ndarray:
-    """(values,) float64 numbers; NaN where a value is none.
+    """(values,) float64 numbers; NaN if a value is no number.
 
     Args:
         values: without outer blanks.
-        decimal: the decimal sign; the other one of point and comma stands between thousands. With a decimal comma, a
-            point is read as a decimal point where the values could not have it between thousands.
+        decimal: the decimal sign, point or comma; the other one separates thousands. With a decimal comma, a point is
+            read as a decimal point if it cannot separate thousands in these values.
     """
     if decimal == ".":
         return np.array([_number(value, ",", ".") for value in values], dtype=np.float64)
@@ -58,7 +58,7 @@ def _number(value: str, thousands: str, decimal: Decimal) -> float:
 
 
 def plain_number(value: str) -> str:
-    """A value as a number is spelled alone: "7" of "7.0" or "+7"; any other value, and "007", as it is."""
+    """The shortest form of a number: "7" for "7.0" or "+7"; "007" and what is no number stay as they are."""
     if not PLAIN.fullmatch(value) or LEADING_ZEROS.fullmatch(value):
         return value
     number = float(value)

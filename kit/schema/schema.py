@@ -1,4 +1,4 @@
-"""Schema: what every column of a competition is, decided once and kept with the rows and with saved predictors."""
+"""Schema: the type of every column of a competition, decided once and kept with the rows and with saved predictors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,11 +17,11 @@ from kit.schema.pictures import picture_cell
 
 @dataclass(frozen=True)
 class Schema:
-    """What every column is, in the order of the first file.
+    """The types of all columns, in the order of the first file.
 
     Attributes:
-        columns: name → what it is.
-        aside: columns that folds read alone; their dates stay dates.
+        columns: name → type of the column, and how it is written.
+        aside: columns that only folds read; their dates stay dates.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
@@ -33,22 +33,22 @@ class Schema:
         aside: Sequence[str] = (), types: Mapping[str, ColumnType] = {}, id: str = "",
         decimal: Decimal | None = None, usual: Decimal = ".", images: Sequence[str] = (),
     ) -> tuple[Self, dict[str, pd.DataFrame], list[str]]:  # fmt: skip
-        """Decides what the columns of these names are, over all frames together, and applies it to them.
+        """Decides the types of these columns over all frames together, and applies them to the frames.
 
         Args:
-            frames: by the names of their files; one may lack a column.
-            names: of the columns.
-            text: those that hold text.
-            aside: those that folds read alone.
-            types: what some of them are, which is then not decided here.
-            id: the column that names rows, for notes.
+            frames: name of a file → its rows; a column may be missing in some of them.
+            names: names of the columns.
+            text: columns of text.
+            aside: columns that only folds read.
+            types: types that are given, so that they are not decided here.
+            id: the column with the ids of rows, for notes.
             decimal: the decimal sign of all numbers; None: each column's own values show it.
-            usual: the decimal sign where nothing shows it.
-            images: columns that hold pictures.
+            usual: the decimal sign if the values do not show it.
+            images: columns of pictures.
 
         Returns:
-            The schema, the frames with these columns as what they are (see `apply`), and sentences about what could
-            have been meant otherwise, and about cells that do not fit.
+            The schema, the frames with typed columns (see `apply`), and sentences about types that could be other ones,
+            and about cells that do not fit.
         """
         found = {file: _cells(file, frame, names, id) for file, frame in frames.items()}
         decided = [name for name in names if name not in (*text, *images)]
@@ -65,7 +65,7 @@ class Schema:
             stated = types.get(name) or ("category" if any(c.categorical for c in cells[name]) else None)
             kind = stated or type_of(cells[name], sign)
             columns[name] = Column("text") if kind == "text" else column_of(kind, cells[name], sign)
-            if name not in aside:  # groups of train and of test differ as they should
+            if name not in aside:  # train and test are expected to have different groups
                 notes += notes_of_columns(name, columns[name], cells[name], stated is not None)
         schema, typed = cls(columns, tuple(aside)), dict[str, pd.DataFrame]()
         notes = note_of_signs(columns) + notes
@@ -75,13 +75,13 @@ class Schema:
         return schema, typed, notes
 
     def apply(self, frame: pd.DataFrame, file: str = "frame", id: str = "") -> tuple[pd.DataFrame, list[str]]:
-        """A frame with its columns as what they are, and sentences about cells that do not fit.
+        """A frame with typed columns, and sentences about cells that do not fit.
 
-        Numbers and booleans become float64, categories strings, dates the days since the first one, with a further
-        column for each part that differs. Other columns, and those that are missing, are left as they are.
+        Numbers and booleans become float64, categories become strings, and dates become the days since the first one,
+        with a further column for each part that differs. Columns that the schema does not have stay as they are.
 
         Raises:
-            KitError: the frame has a column already that a part of a date would be called.
+            KitError: the frame already has a column with the name of a part of a date.
         """
         return self._applied(frame, file, _cells(file, frame, [*self.columns], id))
 
@@ -120,7 +120,7 @@ class Schema:
         return {name: column.numbers(cells)}
 
     def expanded(self, names: Sequence[str]) -> list[str]:
-        """The columns that these become: a date is followed by its parts."""
+        """The columns after `apply`: a date is followed by its parts."""
         found = list[str]()
         for name in names:
             column = self.columns.get(name)
@@ -129,11 +129,11 @@ class Schema:
         return found
 
     def of_type(self, type_: ColumnType, frame: pd.DataFrame) -> list[str]:
-        """The columns of a frame that are of a type."""
+        """The columns of a frame that have this type."""
         return [name for name, column in self.columns.items() if column.type == type_ and name in frame.columns]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
+        """The schema as JSON values."""
         return {"columns": {name: asdict(column) for name, column in self.columns.items()}, "aside": list(self.aside)}
 
     @classmethod
@@ -144,5 +144,5 @@ class Schema:
 
 
 def _cells(file: str, frame: pd.DataFrame, names: Sequence[str], id: str) -> dict[str, Cells]:
-    """The cells of those of the columns that a frame has."""
+    """The cells of these columns, without those that the frame does not have."""
     return {name: Cells(file, well_formed(frame[name]), frame.get(id)) for name in names if name in frame}

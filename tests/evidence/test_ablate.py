@@ -63,7 +63,7 @@ def test_every_default_technique_is_a_setting_of_its_member(tmp_path: Path) -> N
     longer = {arm.name: arm for arm in arms_of(network_run(tmp_path, stage={"epochs": 3}), "minilm")}
     assert longer["FGM (late)"].overrides == ("minilm.perturb=FGM(start=1.5)",)
     counted = {arm.name: arm for arm in arms_of(network_run(tmp_path, stage={"steps": 9}), "minilm")}
-    assert counted["AWP (late)"].refused == "it is timed in epochs, and this member counts steps"
+    assert counted["AWP (late)"].refused == "it is given in epochs, and this member counts steps"
     # of a wrapped network the epochs and losses are those of the inner one
     inside = {arm.name: arm for arm in arms_of(network_run(tmp_path, stage={"epochs": 3}), "seen")}
     assert inside["FGM (late)"].overrides == ("seen.perturb=FGM(start=1)",) and "more epochs" in inside

@@ -229,10 +229,10 @@ NONE = Difference(np.nan, np.nan, np.nan, np.nan)
     "gains, rows, said",
     [
         ([np.nan, np.nan], NONE, "^Nothing is known: auc can score no fold, and all rows together cannot be scored either.$"),
-        ([np.nan, np.nan], Difference(-0.1, -0.2, -0.05, 0.01), "^The test over rows stands alone, for auc can score no "
+        ([np.nan, np.nan], Difference(-0.1, -0.2, -0.05, 0.01), "^Only the test over rows has a result, because auc can score no "
          r"fold: b is ahead by 0.10000 when all rows are scored together \(95 % from \+0.05000 to \+0.20000, p = 0.01\).$"),
-        ([0.1, np.nan], Difference(0.1, 0, 0.2, 0.1), "stands alone, for auc can score only 1 fold: a is ahead by 0.1"),
-        ([0.1, 0.1], Difference(0.1, 0, 0.2, 0.1), "alone, for all folds and seeds gain the same: a is ahead by"),
+        ([0.1, np.nan], Difference(0.1, 0, 0.2, 0.1), "has a result, because auc can score only 1 fold: a is ahead by 0.1"),
+        ([0.1, 0.1], Difference(0.1, 0, 0.2, 0.1), "because all folds and seeds gain the same: a is ahead by"),
     ],
 )  # fmt: skip
 def test_the_verdict_says_why_folds_tell_nothing(gains: list[float], rows: Difference, said: str) -> None:

@@ -48,7 +48,7 @@ def test_a_value_far_from_its_prediction_is_the_worst_of_a_regression() -> None:
 
 
 def test_no_probabilities_are_refused_and_a_class_without_rows_is_no_error() -> None:
-    with pytest.raises(KitError, match="found by probabilities, and these predictions are none"):
+    with pytest.raises(KitError, match="found from probabilities, and these predictions are not probabilities"):
         label_quality("binary", np.array([[0.0], [1]]), [np.array([[-3.0], [2]])])
     assert not likely_errors("binary", np.zeros((5, 1)), np.full((5, 1), 0.4)).any()
 

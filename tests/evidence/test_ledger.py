@@ -142,7 +142,7 @@ def test_warnings_come_with_divergence_alone() -> None:
         assert said in near
     assert asked == [(new, kept[-1])] * 2  # the one that lies farthest away of those it is turned against
     (near,) = warnings([*kept, new])
-    assert near.endswith("whether that is random is not known: the predictions of both are not kept")
+    assert near.endswith("whether this is random is not known, because the predictions of both are not kept")
     assert warnings(kept[:1]) == [] and correlation(kept[:2]) is None
     assert correlation(entries([0.9] * 4, lb[:4])) is None
 

@@ -92,7 +92,7 @@ def test_ids_are_spelled_as_the_sample_spells_them(ours: str, theirs: str, tmp_p
     task = Task(name="t", kind="binary", targets="y", metric=roc_auc)
     table = read_table(task, *(tmp_path / name for name in ("train.csv", "test.csv", "sample.csv")))
     assert submitted(table) == (["id", "y"], [d, c], [0.01, 0.0])
-    note = f"sample.csv: id {c} is {a} in test.csv; the submission spells it {c}"
+    note = f"sample.csv: id {c} is {a} in test.csv; the submission writes {c}"
     assert table.notes == (() if ours == theirs else (note,))
 
 
@@ -104,7 +104,7 @@ def test_ids_that_would_become_equal_stay_apart(tmp_path: Path) -> None:
 def test_a_sample_that_asks_for_fewer_rows(tmp_path: Path) -> None:
     table = read(tmp_path, TRAIN, "id,x 11,5 12,6 13,7", "id,y 13,0 11,0")
     assert submitted(table) == (["id", "y"], ["13", "11"], [0.02, 0.0])
-    assert table.notes == ("sample.csv: asks for 2 of 3 test rows, and only these are submitted",)
+    assert table.notes == ("sample.csv: has 2 of the 3 test rows, and only these are submitted",)
 
 
 def test_ids_of_frames_are_text_whatever_their_type() -> None:

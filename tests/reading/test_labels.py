@@ -140,8 +140,8 @@ def test_labels_of_several_targets_may_have_gaps(
     counts = np.isnan(found).sum(axis=0)
     blank = int(np.isnan(found).all(axis=1).sum())
     assert any(
-        note == f"train.csv: labels are missing of 'a' ({counts[0]}), 'b' ({counts[1]}): each target is learnt and "
-        f"scored over its known rows; {blank} rows have none at all and teach nothing"
+        note == f"train.csv: labels are missing in 'a' ({counts[0]}), 'b' ({counts[1]}): each target is learnt and "
+        f"scored over its known rows; {blank} rows have no label at all and are not learnt from"
         for note in table.notes
     )
 

@@ -194,12 +194,12 @@ WORDS = [f"word{i}" for i in range(400)]
 
 def test_equal_rows_cannot_be_separated_and_shifted_ones_can() -> None:
     train, same = rows(1200, 0, WORDS, 0), rows(600, 0, WORDS, 1)
-    found = drift.compare(train, same, ("text",))
+    found = drift.find_drift(train, same, ("text",))
     assert found.words is not None and found.rows == (600, 600) and verdict(found) == "look alike"
     assert abs(found.auc.value - 0.5) < 0.06 and abs(found.words.value - 0.5) < 0.06
     assert found.columns["psi"].max() < 0.1 and found.columns["p"].min() > 1e-4
 
-    moved = drift.compare(train, rows(600, 2.0, [*WORDS[:200], *(f"new{i}" for i in range(200))], 2), ("text",))
+    moved = drift.find_drift(train, rows(600, 2.0, [*WORDS[:200], *(f"new{i}" for i in range(200))], 2), ("text",))
     assert moved.words is not None and min(moved.auc.value, moved.words.value) > 0.9
     assert moved.auc.low <= moved.auc.value <= moved.auc.high and verdict(moved) == "differ strongly"
     columns = moved.columns.set_index("name")
@@ -210,7 +210,7 @@ def test_equal_rows_cannot_be_separated_and_shifted_ones_can() -> None:
 
 
 def test_few_rows_of_one_kind_look_alike() -> None:
-    found = [drift.compare(rows(60, 0, WORDS, 2 * i), rows(20, 0, WORDS, 2 * i + 1), ("text",)) for i in range(20)]
+    found = [drift.find_drift(rows(60, 0, WORDS, 2 * i), rows(20, 0, WORDS, 2 * i + 1), ("text",)) for i in range(20)]
     assert sum(verdict(one) == "look alike" for one in found) >= 18
     highest = [max(one.auc.value, one.words.value) for one in found if one.words]
     assert sum(auc >= 0.55 for auc in highest) >= 5  # by the AUC alone many of them would not
@@ -220,7 +220,7 @@ def test_a_train_row_does_not_know_its_own_words() -> None:
     """Every text has words of its own: unknown in test, and so they must be in train."""
     own = pd.DataFrame({"text": [f"all say u{i} v{i}" for i in range(400)]})
     test = pd.DataFrame({"text": [f"all say w{i} x{i}" for i in range(200)]})
-    columns = drift.compare(own, test, ("text",)).columns.set_index("name")
+    columns = drift.find_drift(own, test, ("text",)).columns.set_index("name")
     assert columns.loc["share of unknown words", ["train", "test"]].tolist() == [0.5, 0.5]
 
 
@@ -240,5 +240,5 @@ def test_columns_of_every_type_are_compared() -> None:
         "flag": [True, False] * (n // 2), "kind": pd.Categorical(["a", "b"] * (n // 2)), "gone": [None] * n,
         "day": pd.date_range("2020-01-01", periods=n), "number": [1.0, np.inf, np.nan] * (n // 3),
     })  # fmt: skip
-    columns = drift.compare(frame, frame, ()).columns
+    columns = drift.find_drift(frame, frame, ()).columns
     assert len(columns) == 5 and np.isfinite(columns["psi"].astype(float)).all()

@@ -10,8 +10,9 @@ from kit.ensemble.oof import OutOfFold
 class Geometric(Blend):
     """The geometric mean of the members, with equal weights; it reads no labels.
 
-    Probabilities are made to sum to 1 again: of labels it is the geometric mean of the odds, either way the mean of
-    logits (a logarithmic opinion pool, Genest & Zidek, "Combining probability distributions", 1986).
+    The results are scaled so that probabilities sum to 1. For labels this is the geometric mean of the odds; in all
+    cases it is the mean of the logits (a logarithmic opinion pool, Genest & Zidek, "Combining probability
+    distributions", 1986).
     """
 
     compact: ClassVar[bool] = True

@@ -20,9 +20,9 @@ Counts = frozenset[tuple[int, int]]  # (member, times chosen) in lowest terms: 2
 class Greedy(WeightedBlend):
     """In each round adds the member that improves the score most. A member's weight is how often it was added.
 
-    Of all the blends on the way the best is kept, the earliest of equals. Among equally helpful members one that is
-    already in wins, then the earlier one. On the fitted rows the result is never worse than the best single member
-    (with `bags` of 1), which is why its honest score is the nested one.
+    The best of all blends on the way is kept; of equal ones the earliest. Of equally helpful members, one that is
+    already in the blend is taken, then the earlier one. On the fitted rows the result is never worse than the best
+    single member (with `bags` of 1), so only its nested score is honest.
     """
 
     compact: ClassVar[bool] = True
@@ -102,9 +102,9 @@ class _Evaluator:
         return self.found[key]
 
     def shares(self, chosen: Additions, single: int) -> np.ndarray:
-        """Weights (members,) of the chosen; of the best single member alone where rounding the weights makes it better.
+        """Weights (members,) of the chosen members; or of the best single member, if it is better after rounding.
 
-        `weighted_mean` sums in another order than the search, which may part a tie or fall below a threshold.
+        `weighted_mean` adds in another order than the search, which can split a tie or change the side of a threshold.
         """
         scorer, members = self.scorer, len(self.scorer.predictions)
         shares, alone = (np.bincount(np.array(bag), minlength=members) / len(bag) for bag in (chosen, [single]))
@@ -116,7 +116,7 @@ class _Evaluator:
     def _learn(self, key: Counts, score: float, checked: bool) -> None:
         if math.isnan(score):
             name = self.scorer.metric.name
-            raise KitError(f"Greedy: {name} is undefined on these rows, such as where all labels are equal")
+            raise KitError(f"Greedy: {name} is undefined on these rows, for example because all labels are equal")
         self.found[key] = self.scorer.value(score)
         if checked:
             self.checked.add(key)

@@ -13,17 +13,17 @@ from kit.ensemble.fitted import WeightedMean
 from kit.ensemble.oof import OutOfFold
 from kit.ensemble.search import Scorer, near, scorer_for
 
-FEW = 1000  # predictions, up to which the metric itself is called: a step scores a hundred blends a member
+FEW = 1000  # up to so many predictions the metric itself is called: a step scores a hundred blends for each member
 
 
 class HillClimb(Blend):
     """Starts with the best member; each step adds the member, and the weight of a grid, that give the best score.
 
     A step turns the blend b into (1 - w) b + w p. A member that is worse than the blend but makes the same errors gets
-    a negative w. Weights sum to 1; where the metric needs probabilities, blends are cut to [0, 1] while they are
-    sought, and the found one to what the members span, for a wrong row at 0 would cost log loss too much. The climb
-    ends when no step gains more than `tolerance`, or all members are in. Of equal steps that of the better member,
-    then of the lower w, is taken.
+    a negative w. Weights sum to 1. If the metric needs probabilities, blends are clipped to [0, 1] during the search,
+    and the result to the range of the members: one wrong row at 0 would cost too much log loss. The search ends when no
+    step improves the score by more than `tolerance`, or when all members are in. Of equal steps, that of the better
+    member is taken, then that of the lower w.
     """
 
     compact: ClassVar[bool] = True
@@ -95,7 +95,7 @@ def _values(
     scores = scorer.scores(current, members, math.nan, adds, shares)
     if np.isnan(scores).any():
         name = scorer.metric.name
-        raise KitError(f"HillClimb: {name} is undefined on these rows, such as where all labels are equal")
+        raise KitError(f"HillClimb: {name} is undefined on these rows, for example because all labels are equal")
     values = np.array([scorer.value(score) for score in scores.tolist()])
     close = [t for t, value in enumerate(values) if near(value, values.max())]
     if not scorer.exact:

@@ -19,9 +19,9 @@ from kit.metrics import undefined_columns
 class PerColumn(BlendWrapper):
     """Fits a separate blend for each column of labels or values, so each column has its own weights.
 
-    For metrics that are means over columns, such as mean ROC AUC, each column's optimum is the whole's. It learns as
-    many times more numbers, so rare labels overfit sooner: its nested score shows it. A column on
-    which the metric is undefined, because its labels are all equal, stays the members' mean.
+    For metrics that are means over columns, such as mean ROC AUC, the optimum of each column is the optimum of the
+    whole. More weights are learnt, so rare labels overfit sooner; the nested score shows this. If the metric is
+    undefined for a column, because all its labels are equal, the column gets the members' mean.
     """
 
     blend: Blend = Field(Greedy(), description="the blend of each column")
@@ -46,8 +46,8 @@ class FittedPerColumn(FittedBlend):
     """A blend for each column.
 
     Attributes:
-        parts: one a column.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        parts: one fitted blend for each column.
+        thresholds: (outputs,) from which blended prediction on the answer is yes; empty without thresholds.
     """
 
     compact: ClassVar[bool] = True

@@ -22,9 +22,10 @@ CLOSEST = float(np.finfo(np.float32).eps)  # to 0 and 1: a probability of 0 or 1
 class Power(Blend):
     """The power mean of the members with equal weights: mean(p ^ exponent) ^ (1 / exponent).
 
-    Exponent 1 is the plain mean, towards 0 it becomes the geometric one, -1 is the harmonic mean; a large exponent
-    follows the highest of the members' predictions. Probabilities are made to sum to 1 again, over yes and no of each
-    label or over the classes (Cooke, "Experts in Uncertainty", 1991, chapter 11, calls it normalised). Reads no labels.
+    Exponent 1 is the plain mean, 0 the geometric mean (the limit), -1 the harmonic mean; a large exponent follows the
+    highest of the members' predictions. The results are scaled so that probabilities sum to 1, over yes and no of each
+    label or over the classes (Cooke, "Experts in Uncertainty", 1991, chapter 11, calls this normalised). No labels are
+    read.
     """
 
     compact: ClassVar[bool] = True
@@ -40,7 +41,7 @@ class Power(Blend):
 
 
 def power_mean(oof: OutOfFold, method: str, exponent: float) -> "PowerMean":
-    """The power mean, where these predictions have one.
+    """Checks that these predictions have a power mean, and fits it.
 
     Raises:
         KitError: probabilities outside 0 to 1, or values below 0, or of 0 where logarithms are taken.
@@ -67,9 +68,9 @@ class PowerMean(FittedBlend):
         members: names, in the order in which `predict` takes their predictions.
         kind: what is predicted: labels, classes or values.
         exponent: 0 for the geometric mean.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
-        lowest: the smallest of the values that were learnt from, where 0 has no mean: lesser ones of rows not yet seen
-            count as this much. 0 elsewhere: what is below 0 counts as 0.
+        thresholds: (outputs,) from which blended prediction on the answer is yes; empty without thresholds.
+        lowest: the smallest value of the learnt rows, if 0 has no mean: smaller values of new rows count as this one.
+            In all other cases 0: values below 0 count as 0.
     """
 
     compact: ClassVar[bool] = True

@@ -15,17 +15,17 @@ from kit.ensemble.predictions import weighted_mean
 from kit.ensemble.search import Scorer, scorer_for
 from kit.metrics import Metric
 
-FEW = 20_000  # predictions, up to which the metric itself is called
+FEW = 20_000  # up to so many predictions the metric itself is called
 
 
 class Simplex(WeightedBlend):
     """The weights that score best (a stack with positive weights of sum 1: Breiman, "Stacked regressions", 1996).
 
-    Log loss and RMSE are convex in the weights, so their best is found by descent along the gradient. Other metrics
-    have no gradient, and small steps may change nothing: from several far starts (equal weights, the best member,
-    Greedy's weights, the best of similar smooth losses) the best few are improved by the simplex search of
-    Nelder & Mead (1965), whose first steps go half the way to each member. The weights with the
-    best score of all are taken.
+    Log loss and RMSE are convex in the weights, so gradient descent finds their optimum. Other metrics have no
+    gradient, and small steps may change nothing. So there are several different starting points (equal weights, the
+    best member, Greedy's weights, the optimum of similar smooth losses). The best few of them are improved by the
+    simplex search of Nelder & Mead (1965), whose first steps go half the way to each member. The weights with the best
+    score are taken.
     """
 
     compact: ClassVar[bool] = True
@@ -40,7 +40,9 @@ class Simplex(WeightedBlend):
         corners, equal = np.eye(members), np.full(members, 1 / members)
         singles = [loss(corner) for corner in corners]
         if np.isnan(singles).any():
-            raise KitError(f"Simplex: {metric.name} is undefined on these rows, such as where all labels are equal")
+            raise KitError(
+                f"Simplex: {metric.name} is undefined on these rows, for example because all labels are equal"
+            )
         tried = [equal, corners[int(np.argmin(singles))]]
         if (objective := smooth_metric(metric, y, predictions)) is not None:
             return _best([solve(objective, members), *tried], loss)

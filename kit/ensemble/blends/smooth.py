@@ -1,4 +1,4 @@
-"""Smooth losses over the simplex of weights, with gradients: all are convex, so one descent finds the best."""
+"""Smooth losses of blend weights, with gradients. All are convex, so one descent finds the optimum."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ TINY = float(np.finfo(np.float64).eps)  # as log loss clips
 
 
 def smooth_metric(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> SmoothLoss | None:
-    """The metric itself where it is smooth: log loss, RMSE; None for others.
+    """The metric itself if it is smooth (log loss, RMSE); None for others.
 
     Args:
         y: (n, targets) labels.
@@ -42,7 +42,7 @@ def surrogates(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> list[S
 def of_targets(
     loss: Callable[[np.ndarray, np.ndarray], SmoothLoss], y: np.ndarray, predictions: np.ndarray
 ) -> SmoothLoss:
-    """A loss of labels (n, targets); where some are missing, the mean of those of each target over its known rows."""
+    """A loss of labels (n, targets); if some are missing, the mean over targets, each over its known rows."""
     if not has_gaps(y):
         return loss(y, predictions)
     known = [np.flatnonzero(~missing) for missing in np.isnan(y).T]
@@ -76,7 +76,7 @@ def solve(objective: SmoothLoss, members: int) -> np.ndarray:
 
 
 def on_simplex(weights: np.ndarray) -> np.ndarray:
-    """Weights of sum 1, negative and tiny ones set to 0; equal ones where nothing is left."""
+    """Weights of sum 1, with negative and tiny ones set to 0; equal weights if nothing is left."""
     kept = np.where(weights > 1e-6 * max(weights.max(), 0), weights, 0)
     return kept / kept.sum() if np.isfinite(kept).all() and kept.sum() > 0 else np.full(len(weights), 1 / len(weights))
 

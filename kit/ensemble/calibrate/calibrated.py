@@ -23,7 +23,7 @@ class Calibrated(BlendWrapper):
 
     The curve is fitted to the blend's out-of-fold predictions (over the fold plan, each fold joined by a blend learnt
     on the others), because a blend is more confident on rows that it learnt from than on new ones. It is then applied
-    to the blend that is learnt on all rows. A target whose labels are all equal is left as it is.
+    to the blend that is learnt on all rows. A target whose labels are all equal is not changed.
     """
 
     blend: Blend = Field(Greedy(), description="the blend that is calibrated")
@@ -60,11 +60,11 @@ class FittedCalibrated(FittedWrapper):
     """A fitted Calibrated.
 
     Attributes:
-        inner: gives the probabilities.
+        inner: the fitted blend whose probabilities are calibrated.
         method: class of the calibration.
-        classes: the columns are classes, whose probabilities sum to 1.
-        curves: the numbers of each column's curve, None where it is left as it is; one for all classes together.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        classes: whether the columns are classes, whose probabilities sum to 1.
+        curves: the numbers of each column's curve, None for a column that is not changed; one curve for all classes.
+        thresholds: (outputs,) from which blended prediction on the answer is yes; empty without thresholds.
     """
 
     inner: FittedBlend

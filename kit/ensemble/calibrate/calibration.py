@@ -10,16 +10,16 @@ from kit.core.spec import Spec, choices
 from kit.ensemble.stack.models import logistic
 
 TINY = 1e-12  # probabilities nearer to 0 or 1 count as this near: their logarithm is finite
-SURE, BOUNDS = 1e-7, 400  # the smallest bound that is tried, and how many are, each 4 % above the one before
+SURE, BOUNDS = 1e-7, 400  # the smallest bound that is tried, and how many bounds; each is 4 % above the one before
 LOOSE = 1e6  # inverse of a penalty so small that it only keeps the slopes of perfectly separated labels finite
 
 
 class Calibration(Spec):
     """Base class of calibration methods. A new one implements `fit` and `apply`; the curve is a dict of numbers.
 
-    `fit` sees a column of probabilities (n,) and labels (n,) from 0 to 1, both sides seen. Where `classes` it sees all
-    columns (n, classes) and class indices (n,) instead; calibrations without it take classes one against the rest, and
-    the results are made to sum to 1 (Zadrozny & Elkan 2002).
+    `fit` gets a column of probabilities (n,) and labels (n,) from 0 to 1, in which both labels occur. With `classes` it
+    gets all columns (n, classes) and class indices (n,) instead. A calibration without `classes` treats classes one
+    against the rest, and the results are scaled to sum to 1 (Zadrozny & Elkan 2002).
     """
 
     classes: ClassVar[bool] = False  # calibrates all classes at once
@@ -27,7 +27,7 @@ class Calibration(Spec):
 
     @abstractmethod
     def fit(self, p: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-        """The curve, JSON-ready."""
+        """The curve as JSON values."""
 
     @abstractmethod
     def apply(self, curve: dict[str, Any], p: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ class Calibration(Spec):
 
 
 def calibration_named(name: str) -> Calibration:
-    """The calibration of this class name; its curve holds all that it learnt."""
+    """The calibration with this class name; all that it learnt is in its curve."""
     known = choices(Calibration)  # type: ignore[type-abstract]
     if name not in known:
         raise KitError(f"no calibration is called '{name}'" + nearest(name, sorted(known)))
@@ -69,7 +69,8 @@ class Clip(Calibration):
 class TemperatureScaling(Calibration):
     """Log-odds divided by one number (Guo et al., "On calibration of modern neural networks", 2017).
 
-    It only makes predictions more confident (below 1) or less, so the order in a column, or the likeliest class, stays.
+    It only makes predictions more confident (below 1) or less confident, so the order in a column stays, and so does
+    the most probable class.
     """
 
     classes = True
@@ -98,8 +99,8 @@ class TemperatureScaling(Calibration):
 class PlattScaling(Calibration):
     """A straight line of the log-odds (Platt, "Probabilistic outputs for support vector machines", 1999).
 
-    Targets are Platt's: as if one more row of either label had been seen, so that perfectly separated labels do not
-    give probabilities of 0 and 1.
+    Targets are Platt's: as if there were one more row of each label. So perfectly separated labels do not give
+    probabilities of 0 and 1.
     """
 
     def fit(self, p: np.ndarray, y: np.ndarray) -> dict[str, Any]:
@@ -114,8 +115,8 @@ class PlattScaling(Calibration):
 class Isotonic(Calibration):
     """The rising curve with the least squared error (Zadrozny & Elkan 2002); flat parts make ties.
 
-    Of a step with only yeses among all n rows the least squares say 1, and one wrong row would then cost a log loss
-    without bound: the curve is kept 1 / (n + 2) away from 0 and 1. It needs a thousand rows or so.
+    For a step whose rows all have the answer yes, least squares give 1, and then one wrong row would have an infinite
+    log loss. So the curve stays 1 / (n + 2) away from 0 and 1, with n rows. It needs about a thousand rows.
     """
 
     def fit(self, p: np.ndarray, y: np.ndarray) -> dict[str, Any]:
@@ -185,10 +186,10 @@ def reliability(
     Args:
         y: (n,) labels.
         p: (n,) probabilities; values too with by=count.
-        by: bins of equal width, or of equally many rows, which tell more where yeses are rare.
+        by: bins of equal width, or with equal numbers of rows, which show more if yes is rare.
 
     Returns:
-        Of the bins that hold rows: mean prediction, share of yeses, rows.
+        For each bin with rows: mean prediction, share of yes, number of rows.
     """
     y, p = (np.asarray(a, dtype=np.float64).reshape(-1) for a in (y, p))
     if by == "width":
@@ -204,11 +205,12 @@ def calibration_error(y: np.ndarray, p: np.ndarray, bins: int = 15, by: Literal[
     """Expected calibration error: the mean over rows of their bin's |mean prediction - share of yeses| (Naeini 2015).
 
     Args:
-        y: (n, targets) labels from 0 to 1, or (n, 1) class indices where `p` has several columns. A target's error is
-            that of the rows whose label is known (not NaN).
-        p: (n, outputs) probabilities. Of several targets it is the mean of the columns' errors; of classes, the error
-            of the likeliest one's probability (Guo et al. 2017).
-        bins: it depends on their number, and few rows a bin make it too large: compare at equal bins and rows.
+        y: (n, targets) labels from 0 to 1, or (n, 1) class indices if `p` has several columns. Rows whose label is
+            missing (NaN) do not count for their target.
+        p: (n, outputs) probabilities. For several targets, the result is the mean of the columns' errors; for classes,
+            the error of the highest probability (Guo et al. 2017).
+        bins: number of bins. The result depends on it, and is too large with few rows in a bin: compare results only
+            with equal numbers of bins and rows.
 
     Raises:
         KitError: shapes disagree, or a prediction is no probability.

@@ -16,25 +16,24 @@ from kit.ensemble.oof import OutOfFold
 from kit.ensemble.target import target_kind
 from kit.ensemble.wrapper import BlendWrapper
 
-STEPS, ENOUGH = 2000, 1e-9  # of the estimate: steps at most, and a change of shares that is none
+STEPS, ENOUGH = 2000, 1e-9  # of the estimate: largest number of steps; a change of shares that ends it
 
 
 class PriorShift(BlendWrapper):
-    """Corrects a blend's probabilities where classes are more or less frequent than among the learnt rows.
+    """Corrects a blend's probabilities if classes are more or less frequent in the test set than in the learnt rows.
 
-    Rows of one class are taken to look the same in both sets (label shift). Then the odds of a class change by the
+    It assumes that rows of one class look the same in both sets (label shift). Then the odds of a class change by the
     ratio of its shares (Saerens, Latinne & Decaestecker, "Adjusting the outputs of a classifier to new a priori
     probabilities", 2002). The blend must give calibrated probabilities: `PriorShift(blend=Calibrated(…))`.
 
-    Given shares are a fact about the test set alone. So they act on the test set alone, `FittedBlend.for_test`; the
-    nested score and the out-of-fold blend, whose rows have the shares that were learnt, stay as they would be without.
-    What the correction gains is thus in no score here: only the leaderboard shows it.
+    Given shares are those of the test set. So only test predictions are corrected (`FittedBlend.for_test`); the nested
+    score and the out-of-fold blend do not change, because their rows have the learnt shares. So no score shows the gain
+    of the correction, except on the leaderboard.
 
-    Without given shares they are estimated by the paper's expectation maximisation, from the rows that are blended
-    together and without their labels: the test set's from the test set, a fold's from that fold. A fold has about the
-    shares that were learnt. So where nothing has shifted, the nested score shows what the estimate costs against
-    `blend` alone; if that is much, the blend is not calibrated. The correction keeps the order within a column of
-    labels.
+    If no shares are given, they are estimated by the paper's expectation maximisation from the blended rows, without
+    their labels: those of the test set from the test set, those of a fold from that fold. A fold has about the learnt
+    shares. So the nested score shows what the estimate costs, compared with `blend` alone, if nothing has shifted; if
+    it costs much, the blend is not calibrated. Within a column of labels, the correction keeps the order.
     """
 
     outermost: ClassVar[bool] = True  # what learns from its output would learn before the shift
@@ -79,12 +78,12 @@ class FittedPriorShift(FittedWrapper):
     """A fitted PriorShift.
 
     Attributes:
-        inner: gives the probabilities.
-        classes: the columns are classes, whose shares sum to 1.
+        inner: the fitted blend whose probabilities are corrected.
+        classes: whether the columns are classes, whose shares sum to 1.
         known: (outputs,) shares among the learnt rows.
-        test_share: (outputs,) given shares of the test set; None: estimated on the rows that are joined.
-        shifts: `combine` uses the given shares: only what `for_test` gives does.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        test_share: (outputs,) given shares of the test set; None: they are estimated from the blended rows.
+        shifts: whether `combine` uses the given shares; true only for the result of `for_test`.
+        thresholds: (outputs,) from which blended prediction on the answer is yes; empty without thresholds.
     """
 
     inner: FittedBlend
@@ -128,10 +127,10 @@ def shifted(p: np.ndarray, known: np.ndarray, share: np.ndarray, classes: bool) 
     """Probabilities (n, outputs) for rows whose classes have `share` instead of the `known` shares.
 
     Args:
-        p: (n, outputs) probabilities; of classes, rows sum to 1.
-        known: (outputs,) shares where `p` was learnt; a column of 0 or 1, that has shown no change of label, stays.
+        p: (n, outputs) probabilities; for classes, each row sums to 1.
+        known: (outputs,) shares in the rows from which `p` was learnt; a column with share 0 or 1 is not changed.
         share: (outputs,) shares among these rows.
-        classes: columns are classes; else each is a label of its own.
+        classes: whether columns are classes; else each is a label of its own.
     """
     able = (known > 0) & (known < 1)
     held = np.where(able, known, 0.5)  # only divides

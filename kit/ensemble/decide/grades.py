@@ -4,7 +4,7 @@ import numpy as np
 
 from kit.metrics import Metric, quadratic_kappa
 
-STEPS = 50  # passes of the search at most; usually a few are enough
+STEPS = 50  # largest number of passes of the search; usually a few are enough
 
 
 def takes_grades(metric: Metric, y: np.ndarray, p: np.ndarray) -> bool:
@@ -13,14 +13,14 @@ def takes_grades(metric: Metric, y: np.ndarray, p: np.ndarray) -> bool:
 
 
 def best_grades(y: np.ndarray, p: np.ndarray) -> tuple[float, ...]:
-    """The lowest grade, then the rising cuts from which a prediction is given each next one, at the highest kappa.
+    """The lowest grade, then the rising cut points from which each next grade begins, with the highest kappa.
 
-    With s the predicted grade, 1 - kappa is a ratio r: Σ (y - s)² over Σ mean (Y - s)², Y being every row's label, two
-    sums over rows. Where it is smallest, the first sum less r times the second is smallest as well (Dinkelbach, "On
-    nonlinear fractional programming", 1967), and of that difference each cut's part can be read off by itself, from the
-    number of rows below it and the sum of their labels. So a few passes over the sorted rows find the best of all cuts,
-    not the nearest of a search. A cut lies midway between two predictions; of equally good ones the nearest to the
-    half at which rounding would cut is taken.
+    With s the predicted grade, 1 - kappa is a ratio r of two sums over rows: Σ (y - s)² over Σ mean (Y - s)², where the
+    mean is over the labels Y of all rows. Where the ratio is smallest, the first sum minus r times the second is
+    smallest too (Dinkelbach, "On nonlinear fractional programming", 1967). Each cut point has its own part of this
+    difference, which follows from the number of rows below it and the sum of their labels. So a few passes over the
+    sorted rows find the optimum. A cut point is midway between two predictions; of equally good ones, the one nearest
+    to a half, where rounding would cut, is taken.
 
     Args:
         y: (n, 1) grades.
@@ -30,7 +30,7 @@ def best_grades(y: np.ndarray, p: np.ndarray) -> tuple[float, ...]:
         () if all grades are equal.
 
     Raises:
-        KitError: labels are no whole numbers.
+        KitError: labels are not whole numbers.
     """
     if np.isnan(quadratic_kappa(y, p)):
         return ()
@@ -61,7 +61,7 @@ def best_grades(y: np.ndarray, p: np.ndarray) -> tuple[float, ...]:
 
 
 def graded(p: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
-    """Grades (n, 1) of predictions (n, 1), at thresholds as `best_grades` gives them."""
+    """Grades (n, 1) of predictions (n, 1), by thresholds from `best_grades`."""
     lowest, *cuts = thresholds
     return lowest + np.searchsorted(cuts, np.asarray(p, dtype=np.float64), side="right")
 

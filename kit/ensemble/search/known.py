@@ -1,4 +1,4 @@
-"""Labels with gaps: candidates are scored target by target, each over the rows whose label is known."""
+"""Missing labels: candidates are scored target by target, each over the rows whose label is known."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from kit.metrics import Metric
 
 
 class KnownRows(Scorer):
-    """The mean over targets of the scores of their own scorers, as the metric has it where labels are missing.
+    """Mean over targets of the scores of their own scorers, as the metric does it if labels are missing.
 
     Args:
-        metric: what candidates are scored by.
-        y: (n, targets) labels with gaps.
+        metric: the metric that scores candidates.
+        y: (n, targets) labels; NaN if missing.
         predictions: (members, n, targets).
         clip: see `Scorer`.
-        parts: of each target its known rows, and the scorer of these and its column alone.
+        parts: for each target its known rows, and a scorer of these rows and this column.
     """
 
     def __init__(

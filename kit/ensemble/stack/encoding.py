@@ -18,10 +18,10 @@ class ColumnEncoding:
     """How one column is encoded.
 
     Attributes:
-        name: the column's.
-        median: stands in for missing numbers.
-        gaps: numbers were missing; a further input then says where.
-        values: categories that have a code, as strings; None where the column is numeric.
+        name: name of the column.
+        median: replaces missing numbers.
+        gaps: whether numbers were missing; then a further input shows where.
+        values: categories that have a code, as strings; None for a numeric column.
     """
 
     name: str
@@ -47,10 +47,10 @@ class ColumnEncoding:
         return (self.name,) if coded else tuple(f"{self.name}={value}" for value in self.values)
 
     def encode(self, column: pd.Series, coded: bool) -> np.ndarray:
-        """(n, inputs). One-hot, missing and rare categories all 0; coded: one input, these and missing numbers NaN.
+        """(n, inputs). One-hot: missing and rare categories are 0 everywhere. Coded: one input, in which they are NaN.
 
         Raises:
-            KitError: there are more than MANY values, and none is as they were learnt.
+            KitError: there are more than MANY values, and none of them is a learnt one.
         """
         if self.values is None:
             x = numbers(column if _countable(column) else pd.to_numeric(column, errors="coerce"))
@@ -69,7 +69,7 @@ class ColumnEncoding:
     def _check_known(self, column: pd.Series, known: np.ndarray) -> None:
         if known.any():
             return
-        given = column.dropna()  # a column may lack in a whole fold, and then is filled
+        given = column.dropna()  # a column may be missing in a whole fold; then it is filled
         if len(given) > MANY:
             learnt = "numbers" if self.values is None else f"categories such as '{(*self.values, '')[0]}'"
             raise KitError(
@@ -83,8 +83,9 @@ class TableEncoding:
     """How several columns are encoded.
 
     Attributes:
-        columns: one entry each.
-        coded: categories as codes and missing values as NaN, for trees; else one-hot and filled.
+        columns: one entry for each column.
+        coded: for trees: categories are codes, and missing values are NaN; else categories are one-hot, and missing
+            numbers are filled.
     """
 
     columns: tuple[ColumnEncoding, ...] = ()
@@ -120,7 +121,7 @@ class TableEncoding:
         return np.column_stack([column.encode(values, self.coded) for column, values in pairs])
 
     def to_list(self) -> list[dict[str, Any]]:
-        """One entry a column, ready for JSON."""
+        """One entry for each column, as JSON values."""
         return [
             {"name": c.name, "values": list(c.values)}
             if c.values is not None
@@ -141,7 +142,7 @@ class TableEncoding:
 
 
 def numbers(column: pd.Series) -> np.ndarray:
-    """(n,) floats; infinite ones count as missing. Times are days since 1970, spans of time are days."""
+    """(n,) floats; infinite ones count as missing. Times become days since 1970, time differences become days."""
     if pd.api.types.is_datetime64_any_dtype(column):
         column = pd.to_datetime(column, utc=True) - pd.Timestamp(0, tz="UTC")
     if pd.api.types.is_timedelta64_dtype(column):
@@ -151,7 +152,7 @@ def numbers(column: pd.Series) -> np.ndarray:
 
 
 def category_text(value: Any) -> str:
-    """A category as text. A gap makes whole numbers floats where they are read alone, and not among letters."""
+    """A category as text; 7.0 is 7, because pandas makes floats of whole numbers if one is missing."""
     return str(int(value)) if isinstance(value, float | np.floating) and value.is_integer() else str(value)
 
 

@@ -14,14 +14,14 @@ TINY = 1e-7  # probabilities nearer to 0 or 1 count as this near: float32, which
 
 @dataclass
 class StackInputs:
-    """Inputs of second-level models for some rows, made one member and as few outputs as a model reads at a time.
+    """Inputs of second-level models for some rows. Only the outputs that a model reads are made, one member at a time.
 
     Attributes:
         predictions: (members, n, outputs), of any width.
-        inputs: what the models see of a prediction: probability, logit or rank.
-        kind: what is predicted.
+        inputs: form in which models get a prediction: probability, logit or rank.
+        kind: what is predicted: labels, classes or values.
         extra: (n, …) encoded original columns, which follow the predictions.
-        plan: (n,) ranks are taken within a fold, as the test set's are within it: folds come of different fits.
+        plan: (n,) fold of each row: ranks are taken within a fold, because folds come from different fits.
     """
 
     predictions: np.ndarray

@@ -15,7 +15,7 @@ from kit.ensemble.target import TargetKind
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-MANY = 1000  # weights, up to which Newton's steps are taken: the Hessian of 50 classes × 20 members has 20 GB
+MANY = 1000  # up to so many weights Newton's method is used: the Hessian of 50 classes × 20 members has 20 GB
 LINKS = {"labels": "logistic", "classes": "softmax", "values": "none"}
 
 
@@ -24,9 +24,9 @@ class Formula:
     """A linear model.
 
     Attributes:
-        weights: (outputs, inputs), on inputs as they come.
+        weights: (outputs, inputs), for inputs that are not standardised.
         intercepts: (outputs,).
-        link: what turns sums into predictions: none, logistic or softmax.
+        link: function from sums to predictions: none, logistic or softmax.
         influence: (inputs,) mean over outputs of |weight × standard deviation of the input|.
     """
 
@@ -74,7 +74,7 @@ def _booster(text: str) -> "Booster":
 class SecondLevel(Spec):
     """A model of the members' predictions. A new one gives `fit`."""
 
-    joint: ClassVar[bool] = True  # one model for all classes; else one a class, for whether a row is of it
+    joint: ClassVar[bool] = True  # one model for all classes; else one for each class against the rest
     coded: ClassVar[bool] = False  # reads categories as codes, and NaN as missing
 
     @abstractmethod
@@ -84,10 +84,10 @@ class SecondLevel(Spec):
         """Learns.
 
         Args:
-            x: (n, inputs), finite but for original columns where `coded`.
-            y: (n,) labels 0 to 1, values, or for `classes` indices 0, 1, … of which each occurs.
-            predicted: the first so many inputs are members' predictions, those after them original columns.
-            codes: positions of inputs that are codes of categories; none but where `coded`.
+            x: (n, inputs), finite; with `coded`, original columns may be NaN.
+            y: (n,) labels from 0 to 1, or values; with `classes`, indices 0, 1, …, each of which occurs.
+            predicted: number of inputs that are members' predictions; original columns follow them.
+            codes: positions of inputs that are codes of categories; only with `coded`.
         """
 
 
@@ -95,7 +95,7 @@ class LeastSquares(SecondLevel):
     """Least squares with an intercept, members' weights not negative (Breiman, "Stacked regressions", 1996).
 
     Breiman found that non-negative weights keep highly correlated members from getting large weights of opposite signs.
-    Of classes each has its own sum (Ting & Witten 1999). Original columns may have weights of either sign.
+    Each class has its own sum (Ting & Witten 1999). Original columns may have weights of either sign.
     """
 
     joint = False
@@ -112,7 +112,7 @@ class LeastSquares(SecondLevel):
         triangle = np.asarray(np.linalg.qr(np.column_stack([z, y - y.mean()]), mode="r"))
         inputs, target = triangle[:, :-1], triangle[:, -1]
         bound = np.arange(x.shape[1]) < (predicted if self.positive else 0)
-        # what free inputs can explain is taken out of the bound ones and the target (Frisch & Waugh 1933)
+        # what the unbounded inputs explain is removed from the bounded ones and the target (Frisch & Waugh 1933)
         free, both = inputs[:, ~bound], np.column_stack([inputs[:, bound], target])
         rest = both - free @ np.linalg.lstsq(free, both)[0] if free.size else both
         weights = np.zeros(x.shape[1])
@@ -124,7 +124,7 @@ class LeastSquares(SecondLevel):
 class Ridge(SecondLevel):
     """Least squares with an L2 penalty on the weights of standardised inputs (Hoerl & Kennard 1970).
 
-    The penalty shares the weight among members that say nearly the same. Of classes each has its own sum.
+    The penalty shares the weight among members with nearly equal predictions. Each class has its own sum.
     """
 
     joint = False
@@ -144,9 +144,9 @@ class Ridge(SecondLevel):
 class Logistic(SecondLevel):
     """Logistic regression, multinomial for classes, with an L2 penalty on the weights of standardised inputs.
 
-    Of one member's log-odds it is Platt scaling. Soft labels count as that share of a yes. The penalty counts
-    against a sum over rows, as in scikit-learn, and so fades as rows grow; the default suits many members that
-    are nearly the same. For a few very different ones on few rows a larger C gives more confident probabilities.
+    With the log-odds of one member it is Platt scaling. A soft label counts as that share of a yes. The loss is a sum
+    over rows, as in scikit-learn, so the penalty matters less with more rows. The default is good for many members that
+    are nearly the same. For a few very different members and few rows, a larger C gives more confident probabilities.
     """
 
     C: float = Field(0.03, gt=0, description="inverse strength of the L2 penalty, as in scikit-learn")
@@ -162,8 +162,8 @@ class Logistic(SecondLevel):
 class Trees(SecondLevel):
     """Gradient-boosted trees (LightGBM, Ke et al. 2017), kept small: their inputs are already predictions.
 
-    They find where a member is to be trusted, above all with original columns beside the predictions, and need more
-    rows for it than a formula does.
+    They find for which rows a member is good, especially with original columns beside the predictions; but they need
+    more rows than a linear model.
     """
 
     coded = True
@@ -206,11 +206,11 @@ class Trees(SecondLevel):
 
 
 def logistic(x: np.ndarray, y: np.ndarray, C: float, classes: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (outputs, inputs) and intercepts (outputs,) of a logistic regression; outputs is 1 but for classes.
+    """Weights (outputs, inputs) and intercepts (outputs,) of a logistic regression; one output, except for classes.
 
     Args:
         x: (n, inputs).
-        y: (n,) labels from 0 to 1, both sides seen, or class indices of which each occurs, two at least.
+        y: (n,) labels from 0 to 1, both of which occur, or indices of at least two classes, all of which occur.
         C: inverse of the L2 penalty.
     """
     from sklearn.linear_model import LogisticRegression
@@ -230,7 +230,7 @@ def logistic(x: np.ndarray, y: np.ndarray, C: float, classes: bool = False) -> t
 
 
 def standardised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs of mean 0 and standard deviation 1, with the mean and deviation they had; constants become 0."""
+    """Inputs with mean 0 and standard deviation 1; and the mean and deviation before. Constants become 0."""
     mean, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 1e-12 * (1 + np.abs(mean)), spread, np.inf)
     z = x - mean
@@ -239,7 +239,7 @@ def standardised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _formula(weights: np.ndarray, intercepts: np.ndarray, mean: np.ndarray, spread: np.ndarray, link: str) -> Formula:
-    """A formula for inputs as they come, of one for standardised inputs."""
+    """Converts a linear model of standardised inputs to one of inputs that are not standardised."""
     plain = weights / spread
     rows = tuple(tuple(map(float, row)) for row in plain)
     return Formula(rows, tuple(map(float, intercepts - plain @ mean)), link, tuple(map(float, np.abs(weights).mean(0))))

@@ -1,4 +1,4 @@
-"""Multi-layer stacking: each layer of blends learns from out-of-fold predictions of the one below: no label leaks."""
+"""Multi-layer stacking: each layer of blends learns from out-of-fold predictions of the layer below."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -19,15 +19,15 @@ from kit.ensemble.wrapper import Composite
 class MultiLayerStack(Composite):
     """Several blends of the members, joined by one more (Wolpert, "Stacked generalization", 1992).
 
-    `last` learns from predictions of the `first` blends that are themselves out of fold: over the same fold plan, each
-    fold is joined by blends learnt on the other folds. If the first blends had learnt from the rows that they
-    join, they would look better than they are, the more flexible ones most of all, and `last` would trust the wrong
-    ones. The first blends for the test set are then learnt again, on all rows. More layers: `last=MultiLayerStack(…)`.
+    `last` learns from out-of-fold predictions of the `first` blends: in the same fold plan, each fold is blended by
+    blends that were learnt on the other folds. If the first blends had learnt from the rows that they blend, they would
+    look too good, especially the flexible ones, and `last` would trust the wrong ones. For the test set, the first
+    blends are then learnt on all rows. More layers: `last=MultiLayerStack(…)`.
 
-    What stays indirect, as for members: the first blends' predictions of the other folds have seen this fold's labels.
-    A nested score scores the whole stack of layers on folds that none of them has seen.
+    One indirect leak remains, as for members: the first blends' predictions of the other folds come from fits that saw
+    this fold's labels. A nested score scores all layers together on folds that none of them has seen.
 
-    One fit learns every first blend folds + 1 times, a nested score about folds² times.
+    A fit learns every first blend folds + 1 times; a nested score does so about folds² times.
     """
 
     first: tuple[Blend, ...] = Field(
@@ -59,12 +59,12 @@ class MultiLayerStack(Composite):
 
 @dataclass(frozen=True)
 class FittedMultiLayerStack(FittedBlend):
-    """What MultiLayerStack found.
+    """A fitted MultiLayerStack.
 
     Attributes:
-        first: blends of the members.
-        last: joins their predictions.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        first: the fitted blends of the members.
+        last: the fitted blend of their predictions.
+        thresholds: (outputs,) from which blended prediction on the answer is yes; empty without thresholds.
     """
 
     compact: ClassVar[bool] = True
@@ -78,7 +78,7 @@ class FittedMultiLayerStack(FittedBlend):
 
     @property
     def weights(self) -> dict[str, float]:
-        """A member's share is a sum over the first blends: its share in one times that one's share in the last."""
+        """A member's share: the sum over the first blends of its share there times the blend's share in `last`."""
         of = self.last.weights
         pairs = [(of[name], blend.weights) for name, blend in zip(self.last.members, self.first, strict=True)]
         return {member: sum(share * inner[member] for share, inner in pairs) for member in self.members}
@@ -101,7 +101,7 @@ class FittedMultiLayerStack(FittedBlend):
 
 
 def numbered(blends: tuple[Blend, ...]) -> tuple[str, ...]:
-    """One name a blend: its class, with a number where one is there several times."""
+    """A name for each blend: its class, with a number if the class occurs several times."""
     kinds = [type(blend).__name__ for blend in blends]
     several = [kinds.count(kind) > 1 for kind in kinds]
     return tuple(

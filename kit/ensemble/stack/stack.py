@@ -21,10 +21,10 @@ from kit.ensemble.target import TargetKind, target_kind
 class Stack(Blend):
     """Learns how to join members from their out-of-fold predictions (Wolpert 1992; Breiman 1996).
 
-    What is predicted follows from the labels and the metric: of several outputs for one column of labels, classes;
-    probabilities where labels lie between 0 and 1, but for a metric of values (rmse); values elsewhere. Several
-    targets have a model each, learnt from the rows whose label is known. A target or class whose labels are all equal
-    among the learnt rows teaches nothing, and stays the members' mean.
+    Labels and metric decide what is predicted: classes, if there are several outputs for one column of labels;
+    probabilities, if labels are between 0 and 1 and the metric is not one of values (rmse); else values. With several
+    targets, each has its own model, learnt from the rows whose label is known. A target or class whose labels are all
+    equal in the learnt rows gets the members' mean.
     """
 
     compact: ClassVar[bool] = True
@@ -85,11 +85,11 @@ class Stack(Blend):
 
 @dataclass(frozen=True)
 class TargetModel:
-    """The model of one target, or of all classes that were seen.
+    """The model of one target, or of all classes that occurred.
 
     Attributes:
-        at: outputs that it predicts.
-        model: what was fitted.
+        at: positions of the outputs that it predicts.
+        model: the fitted model.
     """
 
     at: tuple[int, ...]
@@ -98,21 +98,21 @@ class TargetModel:
 
 @dataclass(frozen=True)
 class FittedStack(FittedBlend):
-    """What a Stack learnt; linear models need numpy alone.
+    """A fitted Stack; linear models need only numpy.
 
     Attributes:
         method: class of the second-level model.
         members: names, in the order in which `predict` takes their predictions.
-        inputs: what the model sees of a prediction: probability, logit or rank.
+        inputs: form in which the model gets a prediction: probability, logit or rank.
         kind: what is predicted: labels, classes or values.
-        cross: the model of one target sees the predictions of all.
-        edge: one row's share of the learnt ones: results of least squares that lie nearer than this to 0 or 1, or
-            beyond, are squeezed, in their order, to at least half of it; at 0 one wrong row would cost a log loss
-            without bound. None: values.
+        cross: whether the model of one target gets the predictions of all targets.
+        edge: 1 / number of learnt rows. Results of least squares that are nearer than this to 0 or 1, or outside, are
+            mapped, in the same order, to values at least half of it away: at 0, one wrong row would have an infinite
+            log loss. None: values.
         columns: original columns beside the predictions.
-        outputs: columns of a prediction.
+        outputs: number of columns of a prediction.
         parts: the models.
-        thresholds: (outputs,) what a blended prediction must reach to say yes; empty where nothing is cut.
+        thresholds: (outputs,) from which blended prediction on the answer is yes; empty without thresholds.
     """
 
     compact: ClassVar[bool] = True
@@ -129,7 +129,7 @@ class FittedStack(FittedBlend):
 
     @property
     def weights(self) -> dict[str, float]:
-        """A member's share of all influence (|weight × standard deviation|, of trees the gain), a mean over outputs.
+        """A member's share of all influence (|weight × standard deviation|, for trees the gain), the mean over outputs.
 
         The rest, up to a sum of 1, is the original columns' share. Influence has no sign.
         """
@@ -149,7 +149,7 @@ class FittedStack(FittedBlend):
         for part in self.parts:
             x = seen.of(None if self.cross or len(part.at) > 1 else part.at[0])
             p, at = part.model.predict(x), list(part.at)
-            if len(at) > 1:  # classes that were not seen keep the members' mean; the others share what is left
+            if len(at) > 1:  # classes that did not occur keep the members' mean; the others share the rest
                 p = p * (1 - np.delete(joined, at, axis=1).sum(axis=1, keepdims=True)).clip(0)
             joined[:, at] = p
         if self.edge is not None:
@@ -186,7 +186,7 @@ class FittedStack(FittedBlend):
         }
 
     def _terms(self, part: TargetModel) -> list[dict[str, Any]]:
-        """What each input of a model is, in its order."""
+        """Names of a model's inputs, in their order."""
         outputs = range(self.outputs) if self.cross or len(part.at) > 1 else part.at
         terms: list[dict[str, Any]] = [{"member": m, "output": output} for m in self.members for output in outputs]
         terms += [{"column": name} for name in self.columns.inputs]
@@ -218,7 +218,7 @@ class FittedStack(FittedBlend):
 
 
 def squeezed(p: np.ndarray, edge: float) -> np.ndarray:
-    """Numbers as probabilities: the same from `edge` to 1 - `edge`, those beyond in order within half of it."""
+    """Numbers as probabilities: unchanged from `edge` to 1 - `edge`; others nearer to 0 or 1, in the same order."""
 
     def above(p: np.ndarray) -> np.ndarray:
         far = np.maximum(edge - p, 0) / edge
@@ -230,7 +230,7 @@ def squeezed(p: np.ndarray, edge: float) -> np.ndarray:
 def _tasks(
     y: np.ndarray, kind: TargetKind, outputs: int, joint: bool
 ) -> Iterator[tuple[TargetKind, np.ndarray, tuple[int, ...]]]:
-    """What there is to learn: its kind, labels (n,), with gaps, and outputs. Labels all equal teach nothing."""
+    """What to learn: kind, labels (n,), some perhaps missing, and outputs; not targets whose labels are all equal."""
     if kind == "classes":
         seen = np.unique(y).astype(int).tolist()
         if len(seen) > 1 and joint:

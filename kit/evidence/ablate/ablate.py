@@ -1,4 +1,4 @@
-"""The ablation itself: blocks of fits, the race between the arms, and the result."""
+"""The ablation: blocks of fits, the race between the arms, and the result."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,12 +30,12 @@ class Row:
     """The result of an arm.
 
     Attributes:
-        arm: its overrides, and why it was refused.
-        gain: of having the technique, over folds and seeds; None where nothing was fitted.
-        fits: how many.
-        seconds: what a fit takes with the technique, as a ratio to one without.
-        mib: the most memory that a fit held, as such a ratio; None where it is not known.
-        note: why it stopped early, or failed.
+        arm: the arm.
+        gain: how much better the score is with the technique, over folds and seeds; None if nothing was fitted.
+        fits: number of fits.
+        seconds: time of a fit with the technique, divided by the time without it.
+        mib: peak memory of a fit with the technique, divided by that without it; None if it is not known.
+        note: why the arm stopped early or failed; empty if it did not.
     """
 
     arm: Arm
@@ -51,13 +51,15 @@ class Ablation:
     """The result of an ablation.
 
     Attributes:
-        switch: "on": techniques added one at a time to the recipe's settings; "off": left out of the best set.
-        base: overrides that all arms are compared with; none for the recipe's own settings.
-        rows: the largest gain first; refused arms last.
-        scores: (folds, seeds) of the base, NaN where the time did not reach.
-        seconds: of all fits that count, whenever they were made.
-        mib: the most memory that a fit of the base held.
-        folder: where the table is written.
+        member: name of the member.
+        switch: "on": each technique is added to the recipe's settings; "off": each is left out of the best set.
+        base: overrides of the settings that all arms are compared with; none for the recipe's own settings.
+        rows: results of the arms: the largest gain first, refused arms last.
+        folds: numbers of the folds.
+        scores: (folds, seeds) of the base; NaN if there was no time for the fit.
+        seconds: seconds of all fits, also of those from earlier calls.
+        mib: peak memory of a fit of the base; None if it is not known.
+        folder: folder of the table.
     """
 
     member: str
@@ -73,13 +75,14 @@ class Ablation:
 
 @dataclass
 class _Arms:
-    """State of the race: a run a seed of each arm, and its scores (folds, seeds)."""
+    """State of the race: for each arm one run for each seed, its scores (folds, seeds), and why it stopped."""
 
     runs: dict[str, list[Run]]
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
-    def living(self) -> list[str]:
+    def going_on(self) -> list[str]:
+        """Names of the arms that have not stopped."""
         return [name for name in self.runs if name not in self.notes]
 
 
@@ -88,17 +91,22 @@ def ablate(
     folds: list[int] | None = None, hours: float | None = None, on: str = "inline", on_event: OnEvent = ignore,
     on_drop: Callable[[str, str], None] = lambda arm, why: None, race: Race = Race(),
 ) -> Ablation:  # fmt: skip
-    """Fits the base and every arm, block after block (one fold under one seed), all through the bank.
+    """Fits the base and every arm, one block after another, through the bank. A block is one fold with one seed.
 
     Args:
-        switch: "on", or "off": from the set of all techniques that gained when they were switched on, or of
-            `techniques`.
-        techniques: names; all that are declared by default.
-        seeds: one where no seed changes the member.
-        hours: no fit begins that would probably end later than this from now; None: no limit. What is finished is
-            kept, a part of a block too, and the next call goes on.
-        on_event: called with what happens, see `kit.run.events`.
-        on_drop: called with the name of an arm that stops, and why.
+        run: recipe, rows and run folder.
+        member: name of the member.
+        switch: "on": each technique is added to the recipe's settings. "off": each is left out of a set: `techniques`,
+            or else all that helped with "on".
+        techniques: names of techniques; all that are declared by default.
+        seeds: number of seeds. A member that uses no random numbers is fitted once for each fold.
+        folds: numbers of the folds; all by default.
+        hours: no fit begins that would probably end later than this from now; None: no limit. Finished fits are kept,
+            and the next call goes on.
+        on: the executor, see `kit.run.execute`.
+        on_event: called with each event of `kit.run.events`.
+        on_drop: called with the name of an arm that stops, and the reason.
+        race: rule by which arms stop early.
 
     Raises:
         KitError: nothing can be ablated, or a fit of the base fails.
@@ -126,22 +134,22 @@ def ablate(
     state.scores = {name: np.full(shape, np.nan) for name in state.runs}
     blocks = [(s, f) for s in range(seeds) for f in range(len(chosen))]
     for done, (seed, at) in enumerate(blocks):
-        jobs = {name: job(name, seed, chosen[at]) for name in ["", *state.living()]}
+        jobs = {name: job(name, seed, chosen[at]) for name in ["", *state.going_on()]}
         outcomes, whole = budget.fit(list(jobs.values()), on_event)
         raise_failures({j: outcome for j, outcome in outcomes.items() if j == jobs[""]})
-        for name in state.living():
+        for name in state.going_on():
             if (outcome := outcomes.get(jobs[name])) and not outcome.finished:
                 state.notes[name] = f"failed: {outcome.sentence}"
                 on_drop(name, state.notes[name])
         here = chosen[: at + 1]
-        for name in ["", *state.living()]:
-            if jobs[name].read() is not None:  # what the time did not reach stays unknown
+        for name in ["", *state.going_on()]:
+            if jobs[name].read() is not None:  # without time for a fit, its score stays unknown
                 one, scores = jobs[name].run, state.scores[name] if name else own
                 scores[: at + 1, seed] = fold_scores(run, out_of_fold(one, one.gathered(member, here)), here)[0]
         if not whole:
             break
         if done + 1 < len(blocks):
-            gains = {name: _gain(run, switch, own, state.scores[name]) for name in state.living()}
+            gains = {name: _gain(run, switch, own, state.scores[name]) for name in state.going_on()}
             for name in race.losers(gains, share):
                 state.notes[name] = f"stopped after {done + 1} of {len(blocks)} fits: it costs score"
                 on_drop(name, state.notes[name])
@@ -152,7 +160,7 @@ def ablate(
 
 
 def _gain(run: Run, switch: Pass, base: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    """Gain of having a technique: of the arm over the base where it is switched on, of the base where it is off."""
+    """Gain of a technique: of the arm over the base with "on", of the base over the arm with "off"."""
     sign = (1 if run.table.task.metric.greater_is_better else -1) * (1 if switch == "on" else -1)
     return sign * (arm - base)
 
@@ -199,7 +207,7 @@ def _result(
     for arm in arms:
         fitted = state.scores.get(arm.name, np.full_like(own, np.nan))
         if np.isnan(fitted).all():
-            rows.append(Row(arm, note=arm.refused or state.notes.get(arm.name, "the time did not reach")))
+            rows.append(Row(arm, note=arm.refused or state.notes.get(arm.name, "there was no time for it")))
             continue
         gain = corrected_t(_gain(run, switch, own, fitted), share)
         with_it, without = (arm.name, "") if switch == "on" else ("", arm.name)
@@ -221,7 +229,7 @@ def _costs(runs: list[Run], member: str, folds: list[int], scores: np.ndarray) -
 
 
 def _ratio(mine: Costs, base: Costs, what: str) -> float | None:
-    """The median over blocks, so that one slow minute of the machine does not count."""
+    """The median over blocks, so that a block in which the machine was slow does not count."""
     pairs = [(mine[k][what], base[k][what]) for k in mine if what in mine[k] and base.get(k, {}).get(what)]
     return float(np.median([a / b for a, b in pairs])) if pairs else None
 

@@ -1,4 +1,4 @@
-"""Arms: the overrides that an ablation compares with the base, made of a member's techniques."""
+"""Arms: a member's techniques as overrides, which an ablation compares with the base."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from kit.run.run import Run
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of switching on (or leaving out) one technique.
+    """A technique that is switched on or left out, in one way.
 
     Attributes:
-        name: the technique's, and the way in brackets where it has several.
-        overrides: what makes it of the base.
-        refused: why it cannot be tried, in a sentence; empty where it can.
+        name: name of the technique; if there are several ways to use it, the way follows in brackets.
+        overrides: overrides of the recipe.
+        refused: why it cannot be tried, in a sentence; empty if it can.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Arm:
 
 
 def arms_of(run: Run, member: str, techniques: Sequence[str] = ()) -> list[Arm]:
-    """The arms of a member: those of its class and its classes' parents, then the recipe's own.
+    """The arms of a member: techniques of its class and base classes, then those of the recipe.
 
     Args:
         techniques: names of techniques, or of single arms; all by default.
@@ -56,7 +56,7 @@ def arms_of(run: Run, member: str, techniques: Sequence[str] = ()) -> list[Arm]:
 
 
 def declared(recipe: Recipe, member: str) -> dict[str, Technique]:
-    """Technique → settings, without the member's name; the recipe's replace those of the class."""
+    """Technique → settings, without the member's name; those of the recipe replace those of the class."""
     found: dict[str, Technique] = {}
     for cls in reversed(type(_inner(recipe, member)).__mro__):
         found |= TECHNIQUES.get(cls.__name__, {})
@@ -69,7 +69,7 @@ def declared(recipe: Recipe, member: str) -> dict[str, Technique]:
 
 
 def _inner(recipe: Recipe, member: str) -> Member:
-    """The member, or of one that is made of a member the innermost: what is fitted in stages or has techniques."""
+    """The member; for a member that contains another one, the innermost, which has the stages and techniques."""
     inner: Member = recipe.members[member]
     while isinstance(deeper := getattr(inner, "member", None), Member):
         inner = deeper
@@ -90,7 +90,7 @@ def _arm(recipe: Recipe, member: str, name: str, text: str) -> Arm:
     epochs, counted = sum(stage.epochs for stage in stages), any(stage.steps for stage in stages)
     refused = ""
     if ("{half}" in text or "{more}" in text) and (counted or not epochs):
-        refused = "it is timed in epochs, and this member counts steps" if counted else "this member has no epochs"
+        refused = "it is given in epochs, and this member counts steps" if counted else "this member has no epochs"
     text = text.replace("{half}", f"{epochs / 2:g}").replace("{more}", str(epochs + 1))
     overrides = tuple(s if s.startswith(f"{member}.") else f"{member}.{s}" for s in text.split())
     return Arm(name, overrides, refused)
@@ -112,7 +112,7 @@ def _tried(run: Run, member: str, arm: Arm) -> Arm:
 
 
 def joined(run: Run, member: str, arms: Sequence[Arm]) -> tuple[list[Arm], list[Arm]]:
-    """The arms that can be switched on together, taken in this order; and those that cannot, with the reason."""
+    """The arms that can be switched on together, in this order; and those that cannot, with the reason."""
     taken: list[Arm] = []
     left: list[Arm] = []
     for arm in arms:

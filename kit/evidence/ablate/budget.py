@@ -1,4 +1,4 @@
-"""Budget: fits are begun as long as the time lasts."""
+"""Budget: fits what is missing until the time is used up."""
 
 import os
 import time
@@ -12,15 +12,15 @@ from kit.run.outcome import Outcome
 
 
 class Budget:
-    """Fits what the bank lacks until an hour is reached.
+    """Fits the folds that are not in the bank, until the time is used up.
 
-    Time is looked at before every fit (of `processes:N` before N of them, of Ray before each block), so that of a block
-    that does not end in time a part is kept, and the next call goes on there.
+    The time is checked before every fit (with `processes:N` before every N fits, with Ray before every block). If there
+    is no time for a whole block, its finished fits are kept, and the next call goes on there.
 
     Args:
-        hours: from now; None: no limit.
-        on: the executor.
-        guess: seconds of a fit, until one has been timed here; kept folds may come from another machine.
+        hours: the time, from now on; None: no limit.
+        on: the executor, see `kit.run.execute`.
+        guess: seconds of a fit, used until one was timed here; folds in the bank may come from another machine.
     """
 
     def __init__(self, hours: float | None, on: str, guess: float = 0.0) -> None:
@@ -29,7 +29,7 @@ class Budget:
         self.seconds: list[float] = []
 
     def fit(self, jobs: Sequence[Job], on_event: OnEvent) -> tuple[dict[Job, Outcome], bool]:
-        """The outcomes of those that were begun or finished before, and whether that is all of them."""
+        """The outcomes of the jobs, and whether there was time for all of them."""
         missing = unfinished(jobs)
         outcomes = fit_jobs([job for job in jobs if job not in missing], "inline", on_event)
         at_once = self._at_once() or max(len(missing), 1)
@@ -39,18 +39,18 @@ class Budget:
             some, began = missing[start : start + at_once], time.monotonic()
             ended = fit_jobs(some, self.on, on_event)
             outcomes |= ended
-            if any(outcome.finished for outcome in ended.values()):  # what fails at once is no measure of a fit's time
+            if any(outcome.finished for outcome in ended.values()):  # a fit that fails at once says nothing
                 self.seconds.append(time.monotonic() - began)
         return outcomes, True
 
     def _late(self) -> bool:
-        """Whether what begins now would probably end too late."""
+        """Whether a fit that begins now would probably end too late."""
         if self.end is None:
             return False
         return time.monotonic() + (float(np.mean(self.seconds)) if self.seconds else self.guess) > self.end
 
     def _at_once(self) -> int | None:
-        """Fits that are begun together; None: as many as there are."""
+        """How many fits begin together; None: all."""
         kind, _, rest = self.on.partition(":")
         if self.end is None or kind == "ray":
             return None

@@ -8,18 +8,18 @@ from kit.evidence.significance import corrected_t
 
 
 class Race(Spec):
-    """Racing of arms over blocks (one fold under one seed), as in F-Race (Birattari et al. 2002).
+    """Racing of arms over blocks (one fold with one seed), as in F-Race (Birattari et al. 2002).
 
-    After each block but the last an arm is dropped if, by a paired t-test with corrected variance, its gain over the
-    base is below zero. An arm is tested after every block, so the tests share the error that is allowed (Bonferroni):
-    of arms that do nothing, no more than 1 - level are dropped by any of them. Arms that gain less than the best one
-    go on: an ablation measures how much each of them gives.
+    After each block but the last, an arm stops if its gain over the base is below zero, by a paired t-test with
+    corrected variance. An arm is tested after every block, so the tests share the allowed error (Bonferroni): of arms
+    that change nothing, at most a share of 1 - level is stopped by any of the tests. An arm that gains less than the
+    best one goes on, because an ablation measures the gain of each.
     """
 
     level: float = Field(
         0.95, gt=0.5, lt=1, description="confidence, over all tests together, of the one-sided bound that drops an arm"
     )
-    least: int = Field(3, ge=2, description="blocks that every arm gets")
+    least: int = Field(3, ge=2, description="blocks that every arm gets at least")
 
     def losers(self, gains: dict[str, np.ndarray], ratio: float) -> list[str]:
         """Arms whose gain's upper bound is below 0.

@@ -1,4 +1,4 @@
-"""The table of an ablation: for the terminal, and as a page that can be kept beside the code."""
+"""The table of an ablation, for the terminal and as a Markdown page."""
 
 import numpy as np
 from rich.table import Table as Grid
@@ -25,7 +25,7 @@ def markdown(result: Ablation, run: Run, command: str) -> str:
     """A page with the same table, the settings of each arm, and how it was made.
 
     Args:
-        command: it makes the page.
+        command: the command that made the ablation.
     """
     metric, fitted = run.table.task.metric, [row for row in result.rows if row.fits]
     away = [row for row in result.rows if not row.fits]
@@ -64,7 +64,7 @@ def _title(result: Ablation, run: Run) -> str:
     whole, task = result.scores.size, run.table.task
     return (
         f"{task.name} · {result.member} · {task.metric.name} · base {_base(result)}"
-        f" · {blocks} of {whole} fits an arm · {duration(result.seconds)}"
+        f" · {blocks} of {whole} fits of each arm · {duration(result.seconds)}"
     )
 
 

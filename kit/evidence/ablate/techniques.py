@@ -1,8 +1,8 @@
 """Techniques that an ablation tries by default, by the class of the member; a recipe adds its own.
 
-A technique is settings, as in `set=` but without the member's name; or several of them by a word, where it may be done
-in several ways, such as early and late. `{half}` stands for half of the
-member's epochs, `{more}` for one more than it has.
+A technique is written as settings, like `set=` but without the member's name. If it can be used in several ways, such
+as early and late, it is a dict: name of the way → settings. `{half}` stands for half of the member's epochs, `{more}`
+for one epoch more than it has.
 """
 
 Technique = str | dict[str, str]

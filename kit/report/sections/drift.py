@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from kit.evidence.drift import FEWEST, SAMPLE, Drift, compare
+from kit.evidence.drift import FEWEST, SAMPLE, Drift, find_drift
 from kit.metrics.intervals import Interval
 from kit.report.data import ReportData
 from kit.report.html import Cell, group, number, paragraph, shortened, table
@@ -30,7 +30,7 @@ def body(data: ReportData, figures: Figures) -> str:
     compared = [name for name in table_.inputs if name not in data.task.images]
     if not compared:
         return paragraph("There are only pictures, which are not compared here.")
-    found = compare(table_.train[compared], table_.test[compared], data.task.text)
+    found = find_drift(table_.train[compared], table_.test[compared], data.task.text)
     words = [f"Adversarial validation: train and test {verdict(found)}. A small LightGBM separates them with AUC "
             f"{_auc(found.auc)} by the features below"]  # fmt: skip
     if found.words:
