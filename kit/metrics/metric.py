@@ -34,7 +34,7 @@ SAVED = {"name", "greater_is_better", "needs", "needs_variety", "threshold", "ki
 @with_explained_calls
 @dataclass(frozen=True)
 class Metric:
-    """A named score of predictions against labels: hashable, picklable, equal where its settings are.
+    """A named score of predictions against labels. Hashable and picklable; equal if all settings are equal.
 
     Your own is one line: `Metric(my_function, greater_is_better=True)`. The function gets finite arrays of equal
     length, (n,) where there is one column and (n, outputs) otherwise.
@@ -49,38 +49,36 @@ class Metric:
             hits, positive, predicted = sums
             return 2 * hits / np.maximum(positive + predicted, 1)
 
-    A metric that looks at columns of the rows beside labels and predictions names them in `columns`. It is given them
-    by `on` and then scores these rows; `take` gives the same metric for some of them. `by_group` and `row_weighted`
-    make such metrics.
+    A metric that reads columns of the rows, beside labels and predictions, names them in `columns`. `on` gives it these
+    columns, and `take` some of their rows. `by_group` and `row_weighted` make such metrics.
 
-    Labels of several targets may be missing (NaN). Each target is then scored over its known rows, and the score is the
-    mean over targets, by `column_weights` if there are any. A metric that is no mean over columns refuses gaps, unless
-    its functions leave out missing labels by themselves (`gaps`).
+    With several targets, labels may be missing (NaN). Each target is then scored over its known rows, and the score is
+    the mean over targets, weighted by `column_weights` if given. A metric that is no mean over columns refuses missing
+    labels, unless its functions leave them out themselves (`gaps`).
 
     Attributes:
         fn: `(y, p) -> float`, or `(y, p, threshold) -> float` where a threshold is set; where `columns` are named, a
             frame of them is the last argument. None: the value is computed from the sums of `row_stats`.
-        name: what reports print and `metric_named` finds; the function's own where none is given.
+        name: name in reports and for `metric_named`; by default that of the function.
         greater_is_better: False for losses and errors.
-        needs: what of a prediction counts: a calibrated probability, a label, a whole grade, only the order (rank), or
-            a value. Of a metric that needs labels, `row_stats` may look only at what is decided: at `p >= threshold`,
-            or at the class of the highest probability.
+        needs: what counts in a prediction: a calibrated probability, a label, a whole grade, only the order (rank), or
+            a value. If it is a label, `row_stats` may use only the decision: `p >= threshold`, or the class of the
+            highest probability.
         needs_variety: a target column whose labels are all equal has no score (nan).
         threshold: a prediction of at least this much is a yes.
         by_column: the score of several columns is the mean of the score of each, without those that are nan; `fn`,
             `row_stats` and `from_sums` then see one column (n,) at a time. Class indices (n,) beside probabilities
             (n, classes) reach them as they are.
         column_weights: of that mean; empty: all equal.
-        separable: the score of several columns is the mean of the score of each, as with `by_column`, though the
-            functions see all columns at once.
-        gaps: its functions see all columns at once, with NaN for missing labels, which they leave out.
-        row_stats: `(y, p) -> (n, k)`, or (n,) for k = 1, with threshold and columns as `fn` has them. A row's numbers
-            depend on that row alone. None instead of an array: these shapes have no such sums.
+        separable: the same mean over columns, but the functions see all columns at once.
+        gaps: its functions see all columns at once, and leave out missing labels (NaN).
+        row_stats: `(y, p) -> (n, k)`, or (n,) for k = 1, with threshold and columns like `fn`. The numbers of a row
+            depend only on this row. None instead of an array: there are no such sums for these shapes.
         from_sums: `(sums (k, m), n (m,)) -> (m,)` scores of m sets of rows from their sums and numbers of rows. None:
             the mean of the row statistics over rows and over k.
-        family: the metric is one of these, or one of these of each column: compiled kernels compute it faster.
+        family: the metric is one of these, for all columns or each column; compiled kernels then compute it faster.
         kinds: kinds of task that it can score; empty: any.
-        columns: names of the columns of the rows that it reads; members need not see them (`Task.aside`).
+        columns: columns of the rows that it reads; members need not see them (`Task.aside`).
         bound: (n, columns) these columns of the rows that it scores, see `on`.
     """
 

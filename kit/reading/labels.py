@@ -103,7 +103,7 @@ def are_numbers(found: list[str], whole: bool = False) -> bool:
 
 
 def pair_of(found: list[str]) -> tuple[str, str] | None:
-    """How files write no and yes, where different labels are one or both of such a pair; in small letters."""
+    """No and yes as files write them, in lower case, if the labels are one or both of such a pair; else None."""
     return next((pair for pair in PAIRS if {text.casefold() for text in found} <= {*pair}), None)
 
 
