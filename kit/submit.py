@@ -28,7 +28,7 @@ def submission(
     """Predictions in the rows and columns that the competition requires; ids become strings.
 
     If the metric needs labels, binary and multilabel tasks get 0/1, or the words of the task's classes, by a threshold;
-    labels are spelled as the sample spells them.
+    labels are written as in the sample.
     One column of values scored by quadratic kappa becomes whole grades.
     A multiclass task gets one column of probabilities for each class, if the sample has such columns; else its target
     column with the most probable class.

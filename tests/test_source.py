@@ -109,7 +109,7 @@ def test_a_damaged_cache_is_computed_anew(tmp_path: Path, capsys: pytest.Capture
         (folder / name).write_bytes(bytes(content))
         again = Source(FRAME, tmp_path / cache).once("double", double)
         assert again["twice"].tolist() == (FRAME["x"] * 2).tolist() and whole.keys() == again.keys()
-        assert f"kit: {folder} is damaged; it is made anew" in capsys.readouterr().err
+        assert f"kit: {folder} is damaged; it is made again" in capsys.readouterr().err
 
 
 def test_a_damaged_block_is_computed_again(tmp_path: Path) -> None:

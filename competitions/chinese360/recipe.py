@@ -1,4 +1,4 @@
-"""360's contest (2017): did a person write this Chinese article, or a machine? Judged by F1 of what people wrote."""
+"""360's contest (2017): did a person write this Chinese article, or a machine? Scored by F1 of what people wrote."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Dogs vs. Cats Redux (Kaggle, 2016): how likely is it that the animal on a picture is a dog? Judged by log loss."""
+"""Dogs vs. Cats Redux (Kaggle, 2016): how likely is it that the animal on a picture is a dog? Scored by log loss."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Toxic Comment Classification Challenge (Jigsaw, 2018): six labels a comment, judged by mean column AUC."""
+"""Toxic Comment Classification Challenge (Jigsaw, 2018): six labels for each comment, scored by mean column AUC."""
 
 from pathlib import Path
 

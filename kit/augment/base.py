@@ -30,7 +30,7 @@ class Augment(Spec):
 
     @property
     def crops(self) -> bool:
-        """Of pictures: whether it chooses itself which part is shown; if not, the centre that judged rows show."""
+        """For pictures: whether it chooses the part that is shown; if not, that is the centre, as for validation rows."""
         return False
 
     @abstractmethod

@@ -45,7 +45,7 @@ class PixelAugment(Augment):
     """A random change of pictures: `augment(picture, rng)`, (height, width, 3) uint8 → the same.
 
     A subclass names the transforms of albumentations. A pipeline is built once for each size of picture, and is seeded
-    anew for each picture.
+    again for each picture.
     """
 
     @property
@@ -175,7 +175,8 @@ class Albumentations(PixelAugment):
 
     build: Callable[..., Any] = Field(description="a function: () → a transform or Compose of albumentations")
     crops_itself: bool = Field(
-        False, description="whether it chooses the part that is shown; if not, the centre is, as of judged rows"
+        False,
+        description="whether it chooses the part that is shown; if not, the centre is shown, as for validation rows",
     )
 
     @property

@@ -43,7 +43,7 @@ def finish(console: "Console", run: "Run", names: list[str], debug: bool) -> lis
 
 
 def not_done(what: list[str]) -> None:
-    """Ends the command with exit code 1 where a part of what was asked for is not done, and says which."""
+    """Ends the command with exit code 1 if a part of the work is not done, and says which."""
     import typer
 
     if what:

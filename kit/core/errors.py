@@ -29,7 +29,7 @@ class KitError(Exception):
 
 
 class Unfinished(KitError):
-    """Something that was asked for could not be done, such as a fit that failed; what is finished is kept."""
+    """A part of the work could not be done, for example because a fit failed; what is finished is kept."""
 
     exit_code: ClassVar[int] = 1
 

@@ -33,7 +33,7 @@ class DamagedFile(KitError, ValueError):
 
 
 @lru_cache(maxsize=1024)  # a command says each sentence only once
-def remade(what: object, how: str = "it is made anew") -> None:
+def remade(what: object, how: str = "it is made again") -> None:
     """Says in one line on standard error that a file was damaged, and what happens now."""
     print(f"kit: {what} is damaged; {how}", file=sys.stderr, flush=True)
 

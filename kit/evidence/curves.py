@@ -11,7 +11,7 @@ from kit.core.errors import KitError, nearest
 from kit.core.files import replacing, write_json
 from kit.core.spec import digest
 from kit.evidence.overrides import overridden
-from kit.evidence.significance import fold_scores, metric_of_decisions
+from kit.evidence.significance import fold_scores, metric_of_fold_scores
 from kit.metrics.intervals import Interval, bootstrap
 from kit.run.check import check_members
 from kit.run.events import OnEvent, ignore
@@ -156,7 +156,7 @@ def _point(
     for draw_ in draws:
         single, predictions = fold_scores(run, np.mean([oofs[i] for i in draw_], axis=0), folds)
         predictions = predictions[rows]
-        at_half = metric_of_decisions(metric, y, predictions)
+        at_half = metric_of_fold_scores(metric, y, predictions)
         if interval is None:
             interval = bootstrap(at_half, y, predictions, rounds=rounds, groups=clusters_of(rows))
         scores.append(at_half(y, predictions))

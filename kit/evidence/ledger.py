@@ -14,7 +14,7 @@ from kit.core.files import checksum, lock, read_array, read_json, replacing, wri
 from kit.core.redact import redacted
 from kit.core.sums import DamagedFile
 from kit.ensemble.nested import FEWER, MANY, ROUNDS
-from kit.evidence.significance import fold_scores, metric_of_decisions
+from kit.evidence.significance import fold_scores, metric_of_fold_scores
 from kit.metrics import Metric
 from kit.metrics.intervals import Difference, bootstrap, paired
 from kit.run.blend import last_blend
@@ -145,7 +145,7 @@ def _kept(root: Path, entry: Entry) -> Path:
 
 def _metric_of(run: Run, rows: np.ndarray, decided: np.ndarray) -> Metric:
     """The metric of these rows, for the decisions of `fold_scores` (n, outputs)."""
-    return metric_of_decisions(run.metric_of(rows), run.table.y, decided)
+    return metric_of_fold_scores(run.metric_of(rows), run.table.y, decided)
 
 
 def _rounds(y: np.ndarray) -> int:

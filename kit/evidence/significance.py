@@ -55,7 +55,7 @@ def corrected_t(gains: np.ndarray, ratio: float, level: float = 0.95) -> Differe
     return Difference(mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / error, independent - 1)))
 
 
-def metric_of_decisions(metric: Metric, y: np.ndarray, decided: np.ndarray) -> Metric:
+def metric_of_fold_scores(metric: Metric, y: np.ndarray, decided: np.ndarray) -> Metric:
     """The metric for the second result of `fold_scores`, which are decisions if the metric has a threshold.
 
     Args:
@@ -105,7 +105,7 @@ def seeds_difference(
         rounds: number of resamples of the bootstrap.
         groups: (n,) rows of one group are drawn together; None: single rows are drawn.
     """
-    metric = metric_of_decisions(metric, y, a[0])
+    metric = metric_of_fold_scores(metric, y, a[0])
     scores = resampled(metric, y, [*a, *b], rounds, groups=groups)
     means = np.stack([part.mean(axis=1) for part in (scores[:, : len(a)], scores[:, len(a) :])], axis=1)
     one, two = (float(np.mean([metric(y, p) for p in side])) for side in (a, b))

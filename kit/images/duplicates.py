@@ -15,7 +15,7 @@ from kit.images.store import PictureFiles
 from kit.schema.pictures import several
 
 MOST_BITS = 4  # of 64, in which the hashes of near duplicates differ at most
-MOST_COLOUR = 12.0  # mean difference of their colours at most, of 255: grey and flat pictures have hashes of chance
+MOST_COLOUR = 12.0  # mean difference of their colours at most, of 255: hashes of grey and flat pictures are random
 BANDS = 5  # parts of a hash: of hashes that differ in 4 bits, one part of 5 at least is equal
 FULL = 500  # pictures with one part in common, beyond which neighbours alone are compared
 

@@ -123,7 +123,7 @@ def _stem(name: str) -> str:
 
 
 def _as_sample(pictures: list[tuple[str, str]], asked: list[str] | None) -> list[str]:
-    """An id a picture, spelled as most of those asked for: without ending, with it, without folders, or in full."""
+    """An id for each picture, in the form of most of the sample's ids: with or without ending and folders."""
     spellings = {
         "stem": [_stem(name) for name, _ in pictures],
         "name": [name for name, _ in pictures],

@@ -79,7 +79,7 @@ def pictures(source: Source, column: str, resize: Resize = Resize()) -> PictureA
     count = sum(len(several(cell)) for cell in source.frame[column])
     if (said := too_large(count * resize.size**2 * 3, source.folder)) and not source.has(name):
         what = f"{count:,} pictures of {resize.size} pixels"
-        print(f"kit: {what} would take {said}; they are decoded anew each time", file=sys.stderr)
+        print(f"kit: {what} would take {said}; they are decoded again each time", file=sys.stderr)
         return streamed_pictures(source, column, resize)
     compute = partial(_block, files=files, column=column, resize=resize, count=threads())
     arrays = source.blocks(name, compute, gather=_gathered, size=BLOCK)
@@ -113,7 +113,7 @@ def _gathered(blocks: Iterable[Arrays]) -> Named:
 
 
 class StreamedPixels:
-    """Pixels that no file holds: each access decodes the pictures anew. It pickles as the names of the pictures.
+    """Pixels that no file holds: each access decodes the pictures again. It pickles as the names of the pictures.
 
     Args:
         files: where named pictures lie.

@@ -76,9 +76,9 @@ class Boost(Member):
         for column, labels in enumerate(train.labels.T):
             data = lgb.Dataset(*_known(x, labels), free_raw_data=False)
             stop: dict[str, Any] = {"callbacks": quiet}
-            judged = (x_valid, np.empty(0)) if valid.y is None else _known(x_valid, valid.y[:, column])
-            if self.patience and len(judged[1]):
-                stop["valid_sets"] = [data.create_valid(*judged)]
+            scored = (x_valid, np.empty(0)) if valid.y is None else _known(x_valid, valid.y[:, column])
+            if self.patience and len(scored[1]):
+                stop["valid_sets"] = [data.create_valid(*scored)]
                 stop["callbacks"] = [*quiet, lgb.early_stopping(self.patience, verbose=False)]
             boosters.append(lgb.train(self._params(train.task), data, self.trees, **stop))
         return BoostPredictor(self, boosters, columns)

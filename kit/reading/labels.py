@@ -9,7 +9,7 @@ import pandas as pd
 from kit.core.errors import KitError
 from kit.reading.numbers import as_numbers
 from kit.reading.phrases import some
-from kit.schema.cells import MISSING, words
+from kit.schema.cells import MISSING, strings_at
 from kit.task import PAIRS, Task, label_text
 
 WHOLE = re.compile(r"[+-]?\d{1,15}")
@@ -94,7 +94,7 @@ def label_texts(labels: pd.Series, classes: tuple[Any, ...] = ()) -> pd.Series:
     missing = {*MISSING} - {label_text(label) for label in classes}
     codes, found = pd.factorize(labels)
     texts = [None if (text := label_text(value)) in missing else text for value in found]
-    return pd.Series(words(texts, codes), index=labels.index)
+    return pd.Series(strings_at(texts, codes), index=labels.index)
 
 
 def are_numbers(found: list[str], whole: bool = False) -> bool:

@@ -96,7 +96,7 @@ class Figures:
         return inline(buffer.getvalue(), name)
 
 
-def listing(lines: int) -> tuple[float, float]:
+def size_for_lines(lines: int) -> tuple[float, float]:
     """Width and height of a picture with this number of named lines; many lines are closer together."""
     return SIZE[0], 0.9 + (0.36 if lines <= 12 else 0.24) * max(lines, 2)
 

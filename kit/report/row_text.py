@@ -45,7 +45,7 @@ def prediction_of(data: ReportData, at: int, p: np.ndarray) -> str:
     return ", ".join(f"{shortened(str(names[i]), 24)} {p[i]:.3f}" for i in order)
 
 
-def content_of(data: ReportData, at: int) -> str:
+def row_content(data: ReportData, at: int) -> str:
     """The start of what the inputs of a row hold."""
     row, inputs = _row(data, at), data.run.table.inputs
     texts, others = list(data.task.text), data.task.tabular(inputs)

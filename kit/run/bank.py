@@ -153,8 +153,8 @@ class FoldStore:
     def model(self, fold: int) -> Path:
         """The folder of a finished fold's model.
 
-        A fit may take hours, so a model is not made anew by itself: the fold keeps its predictions, and the sentence
-        says how it is fitted again.
+        A fit may take hours, so a model is not fitted again automatically: the fold keeps its predictions, and the
+        sentence says how to fit it again.
 
         Raises:
             KitError: the model is missing, or its files do not match their checksums.

@@ -134,7 +134,7 @@ class Run:
             except DamagedFile:
                 plan = self._drawn()
                 self._check_drawn(plan)
-                remade(self._plan_file, "the folds are drawn anew")
+                remade(self._plan_file, "the folds are drawn again")
                 with contextlib.suppress(MachineFault):  # a run can be shown even if its folder cannot be written
                     write_array(self._plan_file, plan)
                 return plan
@@ -149,8 +149,8 @@ class Run:
         found = finished_plans(self.root, self.table.digest)
         if found and plan_digest(plan) not in found:
             raise KitError(
-                f"{self._plan_file} is damaged, and the folds that are drawn anew are not those of the finished folds; "
-                "restore the file, or remove it to begin with other folds (the finished ones stay, unused)"
+                f"{self._plan_file} is damaged, and the folds that are drawn again are not those of the finished "
+                "folds; restore the file, or remove it to begin with other folds (the finished ones stay, unused)"
             )
 
     def _drawn(self) -> np.ndarray:

@@ -60,7 +60,7 @@ def _well_formed(value: Any) -> Any:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
-def words(values: Sequence[str | None], codes: np.ndarray) -> Any:
+def strings_at(values: Sequence[str | None], codes: np.ndarray) -> Any:
     """(n,) strings in pandas' own type: the value at each of these positions; missing at -1."""
     return pd.Series([*values, None], dtype=None if any(value is not None for value in values) else object).array.take(
         np.where(codes < 0, len(values), codes)

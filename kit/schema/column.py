@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from kit.schema.cells import Cells, words
+from kit.schema.cells import Cells, strings_at
 from kit.schema.dates import Order, days_since, order_of, parsed_dates, parts_of
-from kit.schema.numbers import LEADING_ZEROS, Decimal, decimal_of, parsed, plain_number
+from kit.schema.numbers import LEADING_ZEROS, Decimal, decimal_of, parsed_numbers, plain_number
 
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image"]
 
@@ -44,7 +44,7 @@ class Column:
         """(n,) float64 of numbers and booleans; NaN if a cell is missing or does not fit the type."""
         if cells.numeric and self.type == "number":
             return cells.floats
-        values = truths(cells.values) if self.type == "boolean" else parsed(cells.values, self.decimal)
+        values = truths(cells.values) if self.type == "boolean" else parsed_numbers(cells.values, self.decimal)
         return np.append(values, np.nan)[cells.codes]
 
     def dates(self, cells: Cells) -> np.ndarray:
@@ -53,7 +53,7 @@ class Column:
 
     def categories(self, cells: Cells) -> Any:
         """(n,) strings, missing if the cell is missing: 7.0 is "7", TRUE is "True"."""
-        return words([*map(same_word, cells.values)], cells.codes)
+        return strings_at([*map(same_word, cells.values)], cells.codes)
 
     def columns(self, name: str, dates: pd.Series) -> dict[str, np.ndarray]:
         """Dates as columns of numbers: days since the first, and the parts that differ."""
@@ -91,7 +91,7 @@ def type_of(files: Sequence[Cells], decimal: Decimal, fits_file: float = FITS_FI
             return "date"
     if are_codes(files):
         return "category"
-    fitting = [None if cells.numeric else ~np.isnan(parsed(cells.values, decimal)) for cells in files]
+    fitting = [None if cells.numeric else ~np.isnan(parsed_numbers(cells.values, decimal)) for cells in files]
     return "number" if _fit(files, fitting, fits_file) else "category"
 
 
@@ -141,7 +141,7 @@ def decimal_in(files: Sequence[Cells], usual: Decimal) -> Decimal:
     return decimal_of([value for cells in files if not cells.numeric for value in cells.values]) or usual
 
 
-def column_of(type_: ColumnType, files: Sequence[Cells], decimal: Decimal) -> Column:
+def typed_column(type_: ColumnType, files: Sequence[Cells], decimal: Decimal) -> Column:
     """A column of this type, with what its cells say of signs, order and first date."""
     if type_ != "date":
         return Column(type_, decimal)

@@ -31,7 +31,7 @@ def decimal_of(values: Iterable[str]) -> Decimal | None:
     return "." if any(map(SURE_POINT.fullmatch, commas)) else None
 
 
-def parsed(values: list[str], decimal: Decimal) -> np.ndarray:
+def parsed_numbers(values: list[str], decimal: Decimal) -> np.ndarray:
     """(values,) float64 numbers; NaN if a value is no number.
 
     Args:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from kit.core.errors import KitError
 from kit.schema.cells import Cells, cell_text, well_formed
-from kit.schema.column import Column, ColumnType, column_of, decimal_in, type_of
+from kit.schema.column import Column, ColumnType, decimal_in, type_of, typed_column
 from kit.schema.notes import note_of_signs, notes_of_columns, notes_of_misfits
 from kit.schema.numbers import Decimal, decimal_of
 from kit.schema.pictures import picture_cell
@@ -64,7 +64,7 @@ class Schema:
             sign = decimal or decimal_in(cells[name], usual)
             stated = types.get(name) or ("category" if any(c.categorical for c in cells[name]) else None)
             kind = stated or type_of(cells[name], sign)
-            columns[name] = Column("text") if kind == "text" else column_of(kind, cells[name], sign)
+            columns[name] = Column("text") if kind == "text" else typed_column(kind, cells[name], sign)
             if name not in aside:  # train and test are expected to have different groups
                 notes += notes_of_columns(name, columns[name], cells[name], stated is not None)
         schema, typed = cls(columns, tuple(aside)), dict[str, pd.DataFrame]()

@@ -11,7 +11,7 @@ from itertools import pairwise, repeat
 import numpy as np
 
 from kit.source import Arrays
-from kit.text.grams import Block, Grams, code_points, pack, read, slices, unpack
+from kit.text.grams import Block, Grams, code_points, read, slices, string_arrays, string_list
 
 DENSE = 2**27  # a level with at most so many possible n-grams is a plain table (4 bytes each), else a sorted list
 UNICODE = 0x110000  # code points there are
@@ -188,7 +188,7 @@ class Trie:
             if self.grams.analyzer == "word":
                 terms += [" ".join([words[i] for i in row]) for row in chosen.tolist()]
             else:
-                terms += unpack(chosen.astype("<u4").ravel(), np.full(len(chosen), chosen.shape[1]))
+                terms += string_list(chosen.astype("<u4").ravel(), np.full(len(chosen), chosen.shape[1]))
         return terms
 
 
@@ -208,7 +208,7 @@ def count(grams: Grams, texts: Sequence[str], floor: int = 1) -> Arrays:
         del blocks[i].symbols, blocks[i].room  # they weigh as much as the counts
         np.add.at(held, parts[-1][1], np.int32(1))
     kept = held >= floor
-    letters, lengths = pack(trie.terms(kept))
+    letters, lengths = string_arrays(trie.terms(kept))
     column = (np.cumsum(kept) - 1).astype(np.int32)
     entries = int(held[kept].sum())
     indptr = np.zeros(len(texts) + 1, np.int64)

@@ -115,13 +115,13 @@ def code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4")
 
 
-def pack(terms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def string_arrays(terms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Strings as arrays: all characters one after the other, and the length of each string."""
     return code_points("".join(terms)), np.fromiter(map(len, terms), np.int32, len(terms))
 
 
-def unpack(letters: np.ndarray, lengths: np.ndarray, chosen: np.ndarray | None = None) -> list[str]:
-    """The strings that `pack` packed, or those at the places `chosen`."""
+def string_list(letters: np.ndarray, lengths: np.ndarray, chosen: np.ndarray | None = None) -> list[str]:
+    """The strings that `string_arrays` took apart, or those at the places `chosen`."""
     text = np.asarray(letters).tobytes().decode("utf-32-le", "surrogatepass")
     ends = np.cumsum(lengths, dtype=np.int64)
     starts = ends - lengths

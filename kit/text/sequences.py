@@ -14,7 +14,7 @@ from kit.core.threads import threads
 from kit.rows import join_text
 from kit.source import Arrays, Named, Source
 from kit.text.chinese import normalise, sentences
-from kit.text.grams import pack, unpack
+from kit.text.grams import string_arrays, string_list
 from kit.text.segment import Segmenter
 
 VERSION = 1  # raise it when normalise, sentences or the code here changes its results
@@ -66,7 +66,7 @@ def sequences(
         words = arrays
         arrays = source.once(f"characters-{name}", lambda _: _characters(words))
     names = [key.removesuffix("_letters") for key in arrays if key.endswith("_letters")]
-    units = {key: unpack(arrays[f"{key}_letters"], arrays[f"{key}_lengths"]) for key in names}
+    units = {key: string_list(arrays[f"{key}_letters"], arrays[f"{key}_lengths"]) for key in names}
     return Sequences({key: arrays[key] for key in names}, arrays["start"], arrays["sentence"], units)
 
 
@@ -99,7 +99,7 @@ def _segment(frame: pd.DataFrame, columns: tuple[str, ...], segmenter: Segmenter
 def _table(**units: list[str]) -> Arrays:
     table = {}
     for name, strings in units.items():
-        table[f"{name}_letters"], table[f"{name}_lengths"] = pack(strings)
+        table[f"{name}_letters"], table[f"{name}_lengths"] = string_arrays(strings)
     return table
 
 
@@ -108,13 +108,13 @@ def _numbered(blocks: Iterable[Arrays]) -> Named:
     for name in ("words", "tags"):
         counts: Counter[str] = Counter()
         for block in blocks:
-            units = unpack(block[f"{name}_letters"], block[f"{name}_lengths"])
+            units = string_list(block[f"{name}_letters"], block[f"{name}_lengths"])
             held = np.bincount(block[name][block[name] >= 0], minlength=len(units))
             counts.update(dict(zip(units, held.tolist(), strict=True)))
         ids = _by_frequency(counts)
         parts = []
         for block in blocks:
-            units = unpack(block[f"{name}_letters"], block[f"{name}_lengths"])
+            units = string_list(block[f"{name}_letters"], block[f"{name}_lengths"])
             parts.append(_lookup(units, ids)[block[name]])
         yield name, np.concatenate(parts)
         yield from _table(**{name: [*ids]}).items()
@@ -142,7 +142,7 @@ def _renumbered(units: list[str], counts: np.ndarray) -> tuple[np.ndarray, list[
 def _characters(arrays: Arrays) -> Arrays:
     """The result of `_numbered`, at the level of characters."""
     words, tags, start = arrays["words"], arrays["tags"], arrays["start"]
-    tag_units = unpack(arrays["tags_letters"], arrays["tags_lengths"])
+    tag_units = string_list(arrays["tags_letters"], arrays["tags_lengths"])
     # tables of words by rank and of their characters; the last, at -1, is the unknown word with its one character
     length = np.append(arrays["words_lengths"], 1).astype(np.int64)
     begin = np.cumsum(length) - length

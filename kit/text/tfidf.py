@@ -15,7 +15,7 @@ from kit.core.spec import digest, validator
 from kit.rows import Rows
 from kit.source import Arrays, Source
 from kit.text.counts import Trie, count
-from kit.text.grams import Grams, pack, unpack
+from kit.text.grams import Grams, string_arrays, string_list
 
 ENTRIES = 8_000_000  # matrix entries handled together: bounds memory
 
@@ -79,7 +79,7 @@ class Tfidf(Grams):
         if self.use_idf:
             one = int(self.smooth_idf)
             idf = np.log((n + one) / (held[kept] + one)) + 1
-        terms = unpack(arrays["letters"], arrays["lengths"], kept)
+        terms = string_list(arrays["letters"], arrays["lengths"], kept)
         return Vectorizer(self, terms, idf, train.source, kept)
 
 
@@ -158,7 +158,7 @@ class Vectorizer:
 
     def save(self, folder: Path, name: str) -> None:
         """Writes `name`.json (settings) and `name`.npz (vocabulary, idf) into a folder."""
-        letters, lengths = pack(self.terms)
+        letters, lengths = string_arrays(self.terms)
         write_json(folder / f"{name}.json", self.spec.to_dict())
         with replacing(folder / f"{name}.npz") as path, open(path, "wb") as file:
             np.savez(file, letters=letters, lengths=lengths, idf=self.idf)
@@ -168,7 +168,7 @@ class Vectorizer:
         """What `save` wrote."""
         spec = Tfidf.from_dict(read_json(folder / f"{name}.json"))
         with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-            return cls(spec, unpack(arrays["letters"], arrays["lengths"]), arrays["idf"])
+            return cls(spec, string_list(arrays["letters"], arrays["lengths"]), arrays["idf"])
 
 
 def _entries(arrays: Arrays, at: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -186,6 +186,6 @@ def _largest(arrays: Arrays, kept: np.ndarray, total: np.ndarray, most: int) -> 
     """The `most` columns of `kept` with the largest total; among equals at the cut the first in the alphabet."""
     cut = np.partition(total, len(total) - most)[len(total) - most]
     tied = kept[total == cut]
-    names = np.array(unpack(arrays["letters"], arrays["lengths"], tied), dtype=object)
+    names = np.array(string_list(arrays["letters"], arrays["lengths"], tied), dtype=object)
     stay = tied[np.argsort(names, kind="stable")][: most - int((total > cut).sum())]
     return np.sort(np.concatenate([kept[total > cut], stay]))

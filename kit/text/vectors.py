@@ -60,7 +60,7 @@ class Vectors(Spec):
 
         Args:
             units: the vocabulary; none twice. A unit that stands for padding gets a vector like the others.
-            texts: gives all texts as lists of units, anew at every call.
+            texts: gives all texts as lists of units, from the start at every call.
 
         Raises:
             KitError: no unit has a vector.

@@ -33,7 +33,7 @@ from kit.train.schedule import (
     Plateau,
     Schedule,
     SlantedTriangular,
-    curve,
+    rate_curve,
 )  # fmt: skip
 from kit.train.stage import LoopStage, Stage
 
@@ -51,7 +51,7 @@ __all__ = [
     "Lamb", "Lars", "LinearDecay", "Lookahead", "LoopStage", "MeanOfOutputs", "Mix", "Mixup", "NEFTune",
     "NegativeCorrelation", "Noise", "Objective", "OneCycle", "Optimizer", "Perturb", "Plateau", "RAdam", "RDrop",
     "Schedule", "SlantedTriangular", "Snapshots", "Stage", "Step", "Supervised", "UniformNoise", "WithPenalty",
-    "curve", "greedy_soup", "parameter_groups", "train",
+    "greedy_soup", "parameter_groups", "rate_curve", "train",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

@@ -48,7 +48,7 @@ class Checkpointer:
                 return torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
             pass
-        remade(path, "the training starts anew")
+        remade(path, "the training starts again")
         return {}
 
     def save(self, stage: int, step: int, parts: dict[str, Any], now: bool) -> None:

@@ -196,6 +196,6 @@ def warmed(schedule: Schedule, step: int, total: int, warmup: float = 0.0, score
     return schedule.factor(step - rising, total - rising, scores)
 
 
-def curve(schedule: Schedule, total: int, warmup: float = 0.0) -> np.ndarray:
+def rate_curve(schedule: Schedule, total: int, warmup: float = 0.0) -> np.ndarray:
     """Learning rates of all steps as shares of the peak rate, (total,), for a plot."""
     return np.array([warmed(schedule, step, total, warmup) for step in range(total)])

@@ -34,7 +34,7 @@ class StageSettings(Spec):
     layer_decay: float = Field(1.0, gt=0, le=1, description="factor on the rate from each layer to the one below it")
     weight_decay: float = Field(0.01, ge=0, description="weight decay of matrices; norms and biases have none")
     optimizer: Optimizer = Field(AdamW(), description="optimizer of the weights")
-    schedule: Schedule = Field(LinearDecay(), description="course of the learning rate after warmup")
+    schedule: Schedule = Field(LinearDecay(), description="how the learning rate changes after warmup")
     warmup: float = Field(
         0.06, ge=0, lt=1, description="share of steps in which the rate rises, before schedules that do not"
     )
@@ -94,7 +94,7 @@ class Stage(StageSettings):
     loss: Loss | None = Field(None, description="loss; none: the default of the kind of task")
     rdrop: float = Field(0.0, ge=0, description="weight of R-Drop's divergence between two passes (Liang et al. 2021)")
     augment: Augment | None = Field(None, description="augmentation of texts or pictures; labels stay the same")
-    augmented: float = Field(0.5, gt=0, le=1, description="share of rows that are augmented, drawn anew in each epoch")
+    augmented: float = Field(0.5, gt=0, le=1, description="share of rows that are augmented, drawn again in each epoch")
 
     size: int | None = Field(
         None, ge=1, description="side of the pictures in pixels, for progressive resizing; none: as the member has it"

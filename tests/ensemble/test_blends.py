@@ -36,7 +36,7 @@ from kit.ensemble import (
     WeightedMean,
     nested,
 )
-from kit.ensemble.blends.smooth import cross_entropy, on_simplex, pairs, squares, surrogates
+from kit.ensemble.blends.smooth import cross_entropy, on_simplex, pair_loss, root_mean_square, surrogates
 from kit.metrics import Metric, accuracy, f1, log_loss, mae, mean_roc_auc, quadratic_kappa, rmse, roc_auc
 from tests.helpers.house import ROOT
 
@@ -226,8 +226,8 @@ def test_simplex_works_on_classes() -> None:
 def test_gradients_against_differences(name: str) -> None:
     y = labels(60, 2)
     p = members_for(y, [1, 2, 3])
-    objective = {"labels": lambda: cross_entropy(y, p), "values": lambda: squares(y, p),
-                 "classes": lambda: cross_entropy(*classes_for(60, [1, 2, 3])), "pairs": lambda: pairs(y, p, 2.0)}[name]()  # fmt: skip
+    objective = {"labels": lambda: cross_entropy(y, p), "values": lambda: root_mean_square(y, p),
+                 "classes": lambda: cross_entropy(*classes_for(60, [1, 2, 3])), "pairs": lambda: pair_loss(y, p, 2.0)}[name]()  # fmt: skip
     weights = np.array([0.2, 0.5, 0.3])
     value, gradient = objective(weights)
     steps = [(objective(weights + 1e-6 * e)[0] - objective(weights - 1e-6 * e)[0]) / 2e-6 for e in np.eye(3)]
@@ -243,9 +243,9 @@ def test_gradients_against_differences(name: str) -> None:
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     y = labels(60, 2)
     p = members_for(y, [1, 2, 3]).astype(np.float32)
-    before = [build(y, p)(np.array([0.2, 0.5, 0.3])) for build in (cross_entropy, squares)]
+    before = [build(y, p)(np.array([0.2, 0.5, 0.3])) for build in (cross_entropy, root_mean_square)]
     monkeypatch.setattr("kit.ensemble.blends.smooth.BLOCK", 50)
-    after = [build(y, p)(np.array([0.2, 0.5, 0.3])) for build in (cross_entropy, squares)]
+    after = [build(y, p)(np.array([0.2, 0.5, 0.3])) for build in (cross_entropy, root_mean_square)]
     for (a, slope), (b, other) in zip(before, after, strict=True):
         assert a == pytest.approx(b) and slope == pytest.approx(other)
 

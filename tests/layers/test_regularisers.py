@@ -322,7 +322,7 @@ def test_a_change_of_weights_reaches_what_each_body_computes(body: str, change: 
             for weight in net.body.parameters():
                 weight += 0.5 * torch.randn_like(weight)
     first, second, third = net(**inputs), net(**inputs), net(**inputs)
-    assert (first - second).abs().max() > 1e-6 and (second - third).abs().max() > 1e-6  # drawn anew in each pass
+    assert (first - second).abs().max() > 1e-6 and (second - third).abs().max() > 1e-6  # drawn again in each pass
     first.sum().backward()
     unreached = [f"{m.path}.{m.name}" for m in matrices(net.body) if _original(m).grad is None]
     assert all("pooler" in name for name in unreached)  # BERT's own pooler is not asked

@@ -286,7 +286,7 @@ def test_a_damaged_plan_is_drawn_anew_and_said(small: Any, tmp_path: Path, capsy
     flipped[140] ^= 1
     path.write_bytes(bytes(flipped))
     assert np.array_equal(opened(small, tmp_path).plan, run.plan) and path.read_bytes() == whole
-    assert capsys.readouterr().err == f"kit: {path} is damaged; the folds are drawn anew\n"
+    assert capsys.readouterr().err == f"kit: {path} is damaged; the folds are drawn again\n"
 
 
 def test_a_plan_drawn_in_place_of_a_damaged_one_must_be_that_of_the_finished_folds(
@@ -304,13 +304,13 @@ def test_a_plan_drawn_in_place_of_a_damaged_one_must_be_that_of_the_finished_fol
     with pytest.raises(KitError) as error:
         opened(small, tmp_path).plan  # noqa: B018
     assert str(error.value) == (
-        f"{path} is damaged, and the folds that are drawn anew are not those of the finished folds; restore the file, or "
+        f"{path} is damaged, and the folds that are drawn again are not those of the finished folds; restore the file, or "
         "remove it to begin with other folds (the finished ones stay, unused)"
     )
     assert path.read_bytes() == damaged
     monkeypatch.setattr(kind, "plan", drawn)
     assert np.array_equal(opened(small, tmp_path).plan, plan)
-    assert "the folds are drawn anew" in capsys.readouterr().err
+    assert "the folds are drawn again" in capsys.readouterr().err
 
 
 def test_another_metric_refits_those_alone_that_choose_by_it(small: Any, tmp_path: Path) -> None:

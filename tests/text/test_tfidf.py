@@ -114,7 +114,7 @@ def test_counts_equal_count_vectorizer(spec: Tfidf) -> None:
     arrays = counts.count(spec, texts, floor=2)
     theirs = CountVectorizer(analyzer=spec.analyzer, ngram_range=spec.ngram_range, min_df=2)
     expected = theirs.fit_transform(texts).toarray()
-    terms = grams.unpack(arrays["letters"], arrays["lengths"])
+    terms = grams.string_list(arrays["letters"], arrays["lengths"])
     got = np.zeros((len(texts), len(terms)), int)
     for i in range(len(texts)):
         here = slice(arrays["indptr"][i], arrays["indptr"][i + 1])
@@ -127,7 +127,7 @@ def test_counts_equal_count_vectorizer(spec: Tfidf) -> None:
 def test_counts_are_narrow_and_never_overflow() -> None:
     assert counts.count(Tfidf(), ["aa bb"])["counts"].dtype == np.uint8
     arrays = counts.count(Tfidf(analyzer="char"), ["x" * 70_000 + "y" * 300, "y"])
-    terms = grams.unpack(arrays["letters"], arrays["lengths"])
+    terms = grams.string_list(arrays["letters"], arrays["lengths"])
     first = slice(arrays["indptr"][0], arrays["indptr"][1])
     found = zip(arrays["indices"][first], arrays["counts"][first], strict=True)
     assert {terms[i]: c for i, c in found} == {"x": 70_000, "y": 300}

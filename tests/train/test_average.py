@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kit.core.errors import KitError
 from kit.train.average import EMA, SWA, Average, Snapshots, Weights, greedy_soup, renew_batch_norm
-from kit.train.schedule import CosineRestarts, curve
+from kit.train.schedule import CosineRestarts, rate_curve
 
 
 class Net(nn.Module):
@@ -186,7 +186,7 @@ def test_snapshots_are_the_weights_at_the_ends_of_the_cycles(warmup: float, keep
     for step in steps(model, range(20)):
         averaging.update(model, step, 20)
         points.append({name: value.clone() for name, value in model.state_dict().items()})
-    rates = curve(CosineRestarts(cycles=3), 20, warmup)
+    rates = rate_curve(CosineRestarts(cycles=3), 20, warmup)
     ends = [step for step in range(4, 20) if step == 19 or rates[step + 1] > rates[step]]
     assert len(ends) == 3
     assert_same(averaging.states, [points[step] for step in ends][-(keep or 3) :])

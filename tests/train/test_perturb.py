@@ -40,7 +40,7 @@ from kit.train.perturb import (
     UniformNoise,
 )
 from kit.train.perturb.ball import anywhere, project
-from kit.train.perturb.vat import divergence
+from kit.train.perturb.vat import kl_divergence
 from tests.helpers.bodies import OneBatch
 
 N, LENGTH, WIDTH, DIVISOR = 4, 5, 3, 8.0
@@ -400,7 +400,7 @@ KL: dict[Any, Callable[[Tensor, Tensor], Tensor]] = {
 def test_vat_adds_the_divergence_at_the_virtual_adversarial_place(link: Any) -> None:
     model, batch, y = words()
     clean, other = torch.randn(2, 9, 3) * 3
-    torch.testing.assert_close(divergence(clean, other, link), KL[link](clean, other), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(kl_divergence(clean, other, link), KL[link](clean, other), rtol=1e-4, atol=1e-5)
 
     vat = VAT(link=link, eps=0.8, xi=0.3, iterations=3, weight=2)
     loss, ours, seen = added(vat, model, model.embed, batch, y)
@@ -820,9 +820,9 @@ def test_settings_come_without_torch(python: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("link", ["sigmoid", "softmax", "identity"])
 def test_divergence_of_several_answers_is_the_mean_of_theirs(link: Any) -> None:
-    from kit.train.perturb.vat import divergence
+    from kit.train.perturb.vat import kl_divergence
 
     a, b = torch.randn(3, 5, 4), torch.randn(3, 5, 4)
-    each = torch.stack([divergence(x, y, link) for x, y in zip(a, b, strict=True)])
-    torch.testing.assert_close(divergence(a, b, link), each.mean(0))
-    assert divergence(a, b, link).shape == (5,)
+    each = torch.stack([kl_divergence(x, y, link) for x, y in zip(a, b, strict=True)])
+    torch.testing.assert_close(kl_divergence(a, b, link), each.mean(0))
+    assert kl_divergence(a, b, link).shape == (5,)

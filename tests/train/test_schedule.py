@@ -19,7 +19,7 @@ from kit.train.schedule import (
     Plateau,
     Schedule,
     SlantedTriangular,
-    curve,
+    rate_curve,
     warmed,
     warmup_steps,
 )
@@ -53,16 +53,16 @@ def test_linear_and_cosine_fall_from_one_to_their_end(end: float) -> None:
 
 def test_warmup_reaches_the_peak_at_its_last_step_and_then_the_schedule_has_the_rest() -> None:
     assert warmup_steps(100, 0.07) == 7 and warmup_steps(101, 0.07) == 8 and warmup_steps(100, 0.0) == 0
-    assert list(curve(LinearDecay(), 4, 0.5)) == [0.5, 1, 1, 0.5]
-    rates = curve(CosineRestarts(cycles=3), 100, 0.1)
+    assert list(rate_curve(LinearDecay(), 4, 0.5)) == [0.5, 1, 1, 0.5]
+    rates = rate_curve(CosineRestarts(cycles=3), 100, 0.1)
     np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
-    np.testing.assert_allclose(rates[10:], curve(CosineRestarts(cycles=3), 90))
+    np.testing.assert_allclose(rates[10:], rate_curve(CosineRestarts(cycles=3), 90))
     assert warmed(Plateau(patience=0), 50, 100, 0.1, scores=[0.5, 0.4]) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("schedule", [OneCycle(), SlantedTriangular()], ids=str)
 def test_what_rises_by_itself_gets_no_warmup(schedule: Schedule) -> None:
-    np.testing.assert_array_equal(curve(schedule, 50, 0.1), curve(schedule, 50))
+    np.testing.assert_array_equal(rate_curve(schedule, 50, 0.1), rate_curve(schedule, 50))
 
 
 @pytest.mark.parametrize(("shape", "torch_name"), [("cosine", "cos"), ("linear", "linear")])
@@ -73,7 +73,7 @@ def test_one_cycle_is_torchs_momentum_included(shape: Any, torch_name: Any, tota
         optimizer, 1.0, total, pct_start=rise, anneal_strategy=torch_name, div_factor=20, final_div_factor=50
     )
     rates, momenta = torchs(optimizer, theirs, total)
-    np.testing.assert_allclose(curve(ours, total), rates, rtol=1e-9)
+    np.testing.assert_allclose(rate_curve(ours, total), rates, rtol=1e-9)
     np.testing.assert_allclose([ours.momentum(step, total) for step in range(total)], momenta, rtol=1e-9)  # type: ignore[arg-type]
 
 
@@ -88,23 +88,23 @@ def test_slanted_triangular_is_equation_3() -> None:
     for t in range(total):
         p = t / cut if t < cut else 1 - (t - cut) / (cut * (1 / share - 1))
         expected.append((1 + p * (ratio - 1)) / ratio)
-    rates = curve(SlantedTriangular(), total)
+    rates = rate_curve(SlantedTriangular(), total)
     np.testing.assert_allclose(rates, expected)
     assert rates.argmax() == 20 and rates[20] == 1 and rates[0] == 1 / 32
-    assert curve(SlantedTriangular(), 19).min() >= 1 / 32  # the paper's last rate of 19 is negative
+    assert rate_curve(SlantedTriangular(), 19).min() >= 1 / 32  # the paper's last rate of 19 is negative
 
 
 def test_restarts_are_torchs_and_end_low() -> None:
     optimizer = sgd()
     rates, _ = torchs(optimizer, lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 8, eta_min=0.1), 32)
-    np.testing.assert_allclose(curve(CosineRestarts(cycles=4, end=0.1), 32), rates, rtol=1e-9)
+    np.testing.assert_allclose(rate_curve(CosineRestarts(cycles=4, end=0.1), 32), rates, rtol=1e-9)
     assert CosineRestarts(cycles=4).ends(32) == [7, 15, 23, 31]
 
 
 @pytest.mark.parametrize(("total", "cycles"), [(10, 4), (23, 5), (5, 5), (7, 1)])
 def test_cycles_are_whole_whatever_the_number_of_steps(total: int, cycles: int) -> None:
     schedule = CosineRestarts(cycles=cycles)
-    ends, rates = schedule.ends(total), curve(schedule, total)
+    ends, rates = schedule.ends(total), rate_curve(schedule, total)
     lengths = np.diff([-1, *ends])
     assert len(ends) == cycles and ends[-1] == total - 1 and np.ptp(lengths) <= 1
     np.testing.assert_allclose(rates, [0.5 * (1 + math.cos(math.pi * i / n)) for n in lengths for i in range(n)])
@@ -151,7 +151,7 @@ def test_every_rate_is_a_share_of_the_peak(schedule: Schedule, total: int) -> No
     for warmup in (0.0, 0.06):
         if warmup and isinstance(schedule, CosineRestarts) and total == 3:
             continue
-        rates = curve(schedule, total, warmup)
+        rates = rate_curve(schedule, total, warmup)
         assert rates.shape == (total,) and (rates > 0).all() and rates.max() <= 1
 
 
@@ -159,7 +159,7 @@ def test_every_rate_is_a_share_of_the_peak(schedule: Schedule, total: int) -> No
     "schedule", [Constant(), LinearDecay(), Cosine(), OneCycle(), SlantedTriangular(), Plateau()], ids=str
 )
 def test_a_single_step_is_taken_at_some_rate(schedule: Schedule) -> None:
-    assert 0 < curve(schedule, 1, 0.06)[0] <= 1
+    assert 0 < rate_curve(schedule, 1, 0.06)[0] <= 1
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ def test_a_bit_of_the_state_that_was_turned_is_a_new_start_too(
     (tmp_path / "last.pt").write_bytes(bytes(state))
     attempt(net, tmp_path, None)
     assert same(whole, net)
-    assert f"kit: {tmp_path}/last.pt is damaged; the training starts anew" in capsys.readouterr().err
+    assert f"kit: {tmp_path}/last.pt is damaged; the training starts again" in capsys.readouterr().err
 
 
 def test_a_log_that_was_changed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

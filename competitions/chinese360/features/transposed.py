@@ -50,11 +50,11 @@ def exchange_scores(letters: np.ndarray, start: np.ndarray) -> np.ndarray:
     detector = Detector(windows.describe(natural), windows.describe(tampered, exchanged=True))
     suspects = known[windows.seams(known) < RARE]
 
-    def judge(some: np.ndarray) -> None:
+    def compare(some: np.ndarray) -> None:
         score[some] = np.maximum(detector.score(windows.describe(some)), -20)
 
     with ThreadPoolExecutor(threads()) as pool:  # numpy looks up and computes without Python's lock
-        list(pool.map(judge, np.array_split(suspects, range(CHUNK, len(suspects), CHUNK))))
+        list(pool.map(compare, np.array_split(suspects, range(CHUNK, len(suspects), CHUNK))))
     return score
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from kit.core.errors import KitError
 from kit.ensemble.blend import WeightedBlend
 from kit.ensemble.blends.greedy import Greedy
-from kit.ensemble.blends.smooth import on_simplex, smooth_metric, solve, surrogates
+from kit.ensemble.blends.smooth import best_weights, on_simplex, smooth_metric, surrogates
 from kit.ensemble.predictions import weighted_mean
 from kit.ensemble.search import Scorer, scorer_for
 from kit.metrics import Metric
@@ -45,9 +45,9 @@ class Simplex(WeightedBlend):
             )
         tried = [equal, corners[int(np.argmin(singles))]]
         if (objective := smooth_metric(metric, y, predictions)) is not None:
-            return _best([solve(objective, members), *tried], loss)
+            return _best([best_weights(objective, members), *tried], loss)
         tried.append(Greedy().weigh(predictions, y, metric))
-        tried += [solve(objective, members) for objective in surrogates(metric, y, predictions)]
+        tried += [best_weights(objective, members) for objective in surrogates(metric, y, predictions)]
         tried = list({tuple(weights.round(9)): weights for weights in tried}.values())
         firsts = sorted(tried, key=loss)[: self.starts]
         return _best([*tried, *(self._improved(first, loss) for first in firsts)], loss)

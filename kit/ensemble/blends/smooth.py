@@ -25,18 +25,18 @@ def smooth_metric(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> Smo
     """
     if metric.family == "log_loss":
         return of_targets(cross_entropy, y, predictions)
-    return of_targets(squares, y, predictions) if metric.family == "rmse" else None
+    return of_targets(root_mean_square, y, predictions) if metric.family == "rmse" else None
 
 
 def surrogates(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> list[SmoothLoss]:
     """Smooth losses whose best weights are good starts of a search for the metric's own."""
     several = y.shape[1] == 1 < predictions.shape[2]
     if metric.family == "auc":
-        return [pairs(y, predictions, sharpness) for sharpness in (1.0, 4.0)]
+        return [pair_loss(y, predictions, sharpness) for sharpness in (1.0, 4.0)]
     bounded = predictions.min() >= 0 and predictions.max() <= 1
     if several or (bounded and np.nanmin(y) >= 0 and np.nanmax(y) <= 1):
         return [of_targets(cross_entropy, y, predictions)] if bounded else []
-    return [of_targets(squares, y, predictions)]
+    return [of_targets(root_mean_square, y, predictions)]
 
 
 def of_targets(
@@ -55,7 +55,7 @@ def of_targets(
     return objective
 
 
-def solve(objective: SmoothLoss, members: int) -> np.ndarray:
+def best_weights(objective: SmoothLoss, members: int) -> np.ndarray:
     """The best weights (members,) on the simplex, by sequential least squares (Kraft 1988) from equal weights."""
     scale = max(1e-12, float(np.abs(objective(np.full(members, 1 / members))[1]).max()))
 
@@ -104,7 +104,7 @@ def cross_entropy(y: np.ndarray, predictions: np.ndarray) -> SmoothLoss:
     return objective
 
 
-def squares(y: np.ndarray, predictions: np.ndarray) -> SmoothLoss:
+def root_mean_square(y: np.ndarray, predictions: np.ndarray) -> SmoothLoss:
     """The mean over columns of the root of the mean square error, from the members' products of errors alone."""
     grams = np.zeros((y.shape[1], len(predictions), len(predictions)))
     for rows, p in _blocks(predictions):
@@ -120,7 +120,7 @@ def squares(y: np.ndarray, predictions: np.ndarray) -> SmoothLoss:
     return objective
 
 
-def pairs(y: np.ndarray, predictions: np.ndarray, sharpness: float) -> SmoothLoss:
+def pair_loss(y: np.ndarray, predictions: np.ndarray, sharpness: float) -> SmoothLoss:
     """A smooth surrogate of ROC AUC: the logistic loss of positive minus negative, over PAIRS random pairs of a column.
 
     Args:

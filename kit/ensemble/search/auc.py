@@ -54,7 +54,7 @@ def outranked(p: np.ndarray, current: np.ndarray, keep: float, add: float, marke
     ordered = np.sort(mixed(p, current, keep, add, marked))
     step = max(1, len(p) // SAMPLE)
     sample = mixed(p, current, keep, add, np.arange(0, len(p), step))
-    start, scale, shift = table(ordered, sample)
+    start, scale, shift = bin_table(ordered, sample)
     # subtract pairs of marked rows, which were counted too; each row is a tie with itself
     return int(above(p, current, keep, add, ordered, start, scale, shift)) - len(marked) ** 2
 
@@ -79,7 +79,7 @@ def mixed(p: Any, current: Any, keep: float, add: float, rows: Any) -> Any:
 
 
 @compiled
-def table(ordered: Any, sample: Any) -> Any:
+def bin_table(ordered: Any, sample: Any) -> Any:
     """`start[b]`, the number of marked values in bins before b; and the form of the bins: `scale` and `shift`.
 
     Bins have equal width. If too many rows fall into the same bins and no value is negative, bins have equal width in

@@ -38,7 +38,7 @@ class Decided(Scorer):
         p, metric = self.predictions[member], self.metric
         given = p.reshape(-1), current.reshape(-1), keep, add, self.kinds, metric.threshold, p.shape[1]
         if self.number <= 2:
-            second, every = decisions(*given)
+            second, every = yes_counts(*given)
             sums = self.base + self.changes[0] * (every - second) + self.changes[-1] * second
         else:
             sums = self.base + (self.changes * decisions_by_kind(*given, self.number)[:, None, :]).sum(axis=0)
@@ -63,13 +63,13 @@ class DecidedClasses(Scorer):
 
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
         p = self.predictions[member]
-        counts = confusion(p, current, keep, add, self.truth)
+        counts = class_counts(p, current, keep, add, self.truth)
         sums = counts.reshape(-1).astype(np.float64) @ self.stats
         return float(self.metric.of_sums(sums[:, None], np.array([len(p)]))[0])
 
 
 @compiled
-def decisions(p: Any, current: Any, keep: float, add: float, marked: Any, threshold: float, columns: int) -> Any:
+def yes_counts(p: Any, current: Any, keep: float, add: float, marked: Any, threshold: float, columns: int) -> Any:
     """Number of yes among marked rows, and among all rows, (columns,) each; cells are in row-major order."""
     lanes = columns * (1 + (LANES - 1) // columns)  # a lane sees cells of one column only
     hit, yes, n = np.zeros(lanes, np.int32), np.zeros(lanes, np.int32), len(p)
@@ -99,7 +99,7 @@ def decisions_by_kind(
 
 
 @compiled
-def confusion(p: Any, current: Any, keep: float, add: float, truth: Any) -> Any:
+def class_counts(p: Any, current: Any, keep: float, add: float, truth: Any) -> Any:
     """Counts of true and predicted classes. The predicted class is the highest column; of equal ones the first."""
     counts = np.zeros(
         (4, p.shape[1], p.shape[1]), np.int64

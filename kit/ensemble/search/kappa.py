@@ -22,13 +22,13 @@ class Kappa(Scorer):
 
     def score(self, current: np.ndarray, member: int, keep: float, add: float) -> float:
         n, truth = len(self.truth), self.truth
-        mean, square, error = grades(self.predictions[member], current, keep, add, truth, self.middle) / n
+        mean, square, error = grade_sums(self.predictions[member], current, keep, add, truth, self.middle) / n
         by_chance = truth.var() + (square - mean**2) + (truth.mean() - mean) ** 2
         return float(1 - error / by_chance) if (truth != truth[0]).any() else np.nan
 
 
 @compiled
-def grades(p: Any, current: Any, keep: float, add: float, truth: Any, middle: float) -> Any:
+def grade_sums(p: Any, current: Any, keep: float, add: float, truth: Any, middle: float) -> Any:
     """Sums over rows of the grade, its square, and its squared distance to the true grade; grades minus `middle`."""
     total, square, error = 0.0, 0.0, 0.0
     for i in range(len(p)):

@@ -1,4 +1,4 @@
-"""Networks of timm by name, with the weights of a folder or blank, and what they ask of pictures."""
+"""Networks of timm by name, with weights of a folder or random ones, and the pictures that they need."""
 
 import contextlib
 import json
@@ -127,7 +127,7 @@ def _with_tensors(config: Config, folder: Path, size: int, drop_path: float) -> 
 
 
 def _created(config: Config, size: int, drop_path: float, make: Any) -> Any:
-    """The network for pictures of this size: networks with places of their own are told it, others take any."""
+    """The network for pictures of this size: networks with positions need this size, others take any."""
     places: list[dict[str, Any]] = [{"img_size": size, "dynamic_img_size": True}, {"img_size": size}, {}]
     drop = {"drop_path_rate": drop_path} if drop_path else {}
     for more in places:

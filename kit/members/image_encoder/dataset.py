@@ -204,7 +204,7 @@ class PictureReader(Reader):
         )
 
     def _shown(self, picture: np.ndarray, whole: np.ndarray, crops: bool) -> np.ndarray:
-        """What the network sees: all of a picture that was cropped, else the centre, as of judged rows."""
+        """What the network sees: the whole of a cropped picture, else the centre, as for validation rows."""
         side = self.given.side
         if crops or picture.shape != whole.shape:
             return resized(picture[None], side)[0]

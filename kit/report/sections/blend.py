@@ -7,7 +7,7 @@ import numpy as np
 from kit.ensemble.decide.threshold import named_thresholds
 from kit.report.data import MAX_DRAWN, ReportData
 from kit.report.html import Cell, group, number, paragraph, shortened, stacked, table
-from kit.report.plots import Figures, listing
+from kit.report.plots import Figures, size_for_lines
 from kit.run.blend import BlendReport
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def body(data: ReportData, figures: Figures) -> str:
         "blend-weights", "Weight of each member in the blend",
         "Weights learnt on all rows (bars)" + (" and without each fold (dots): dots far "
         "apart mean an uncertain weight." if nested else ".") + rest,
-        lambda axes: _plot(axes, drawn, nested, figures), listing(len(drawn)),
+        lambda axes: _plot(axes, drawn, nested, figures), size_for_lines(len(drawn)),
     )  # fmt: skip
     words = stacked(*map(paragraph, lines(data, report)), _thresholds(data, report))
     return (

@@ -9,7 +9,7 @@ from kit.evidence.drift import FEWEST, SAMPLE, Drift, find_drift
 from kit.metrics.intervals import Interval
 from kit.report.data import ReportData
 from kit.report.html import Cell, group, number, paragraph, shortened, table
-from kit.report.plots import Figures, listing
+from kit.report.plots import Figures, size_for_lines
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def body(data: ReportData, figures: Figures) -> str:
     figure = figures.draw(
         "drift-psi", "Population stability index of each figure",
         "Population stability index of train against test. Up to 0.1 counts as stable, from 0.25 as a shift (lines).",
-        lambda axes: _plot(axes, columns[:MAX_BARS]), listing(min(len(columns), MAX_BARS)),
+        lambda axes: _plot(axes, columns[:MAX_BARS]), size_for_lines(min(len(columns), MAX_BARS)),
     )  # fmt: skip
     rows: list[list[Cell]] = [
         [shortened(name, 60), number(psi, 4), number(ks, 4), (f"{p:.2g}", p), _plain(in_train), _plain(in_test)]

@@ -8,7 +8,7 @@ from kit.core.errors import KitError
 from kit.report.data import ReportData
 from kit.report.html import Cell, number, paragraph, row_filter
 from kit.report.plots import Figures
-from kit.report.row_text import content_of, label_of, prediction_of, row_id
+from kit.report.row_text import label_of, prediction_of, row_content, row_id
 from kit.report.rows_table import rows_table
 
 MAX_ROWS = 40
@@ -40,4 +40,4 @@ def body(data: ReportData, figures: Figures) -> str:
 
 def _cells(data: ReportData, at: int, quality: float, p: np.ndarray) -> Iterator[Cell]:
     yield from (row_id(data, at), number(quality, 4), int(data.plan[at]))
-    yield from (label_of(data, at), prediction_of(data, at, p), content_of(data, at))
+    yield from (label_of(data, at), prediction_of(data, at, p), row_content(data, at))

@@ -10,7 +10,7 @@ from kit.report.data import BLEND, MAX_DRAWN, ReportData
 from kit.report.html import Cell, PageLink, group, number, paragraph, stacked, table
 from kit.report.leaderboard import MARKS
 from kit.report.member_scores import MemberScores, shows_roc_auc, uses_threshold
-from kit.report.plots import Figures, listing
+from kit.report.plots import Figures, size_for_lines
 from kit.report.sections.members import anchor
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def body(data: ReportData, figures: Figures) -> str:
             "A dot is a fold, the bar is their mean. All members have the same folds, so their dots can be compared."
             + rest,
             lambda axes: _plot(axes, shown, task.metric.name, figures),
-            listing(len(shown)),
+            size_for_lines(len(shown)),
         )
     notes = [paragraph(note) for note in _notes(data, cut, bool(report and report.summary))]
     return table(head, rows, caption) + group(picture, stacked(*notes))

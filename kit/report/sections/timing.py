@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from kit.core.units import duration
 from kit.report.data import MAX_DRAWN, ReportData
 from kit.report.html import Cell, group, number, paragraph, table
-from kit.report.plots import Figures, listing
+from kit.report.plots import Figures, size_for_lines
 from kit.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def body(data: ReportData, figures: Figures) -> str:
     figure = figures.draw(
         "timing-members", "Time spent on each member",
         f"{duration(total)} in all, finished folds only; members fitted at the same time are added up.{rest}",
-        lambda axes: plot_times(axes, drawn), listing(len(drawn)),
+        lambda axes: plot_times(axes, drawn), size_for_lines(len(drawn)),
     )  # fmt: skip
     rows: list[list[Cell]] = []
     for name in longest:

@@ -8,7 +8,7 @@ from kit.report.data import BLEND, ReportData
 from kit.report.html import Cell, number, paragraph, row_filter, shortened
 from kit.report.plots import Figures
 from kit.report.row_losses import row_losses
-from kit.report.row_text import content_of, label_of, prediction_of, row_id
+from kit.report.row_text import label_of, prediction_of, row_content, row_id
 from kit.report.rows_table import rows_table
 
 MAX_ROWS = 25  # of the leader; of each other member MAX_OTHER
@@ -85,4 +85,4 @@ def _labels(data: ReportData) -> dict[str, np.ndarray]:
 
 def _cells(data: ReportData, at: int, name: str, loss: float, p: np.ndarray) -> Iterator[Cell]:
     yield from (row_id(data, at), number(loss, 3), int(data.plan[at]), name)
-    yield from (label_of(data, at), prediction_of(data, at, p), content_of(data, at))
+    yield from (label_of(data, at), prediction_of(data, at, p), row_content(data, at))

@@ -33,7 +33,7 @@ BATCH = 100  # params, or metrics, a call
 
 def show(run: Run, names: list[str]) -> str:
     """Logs what is not shown yet. A run is found again by its tag kit.key, and gets only what it lacks;
-    one that holds other values than the bank does now is logged anew.
+    one that holds other values than the bank does now is logged again.
 
     Returns:
         What was logged, and how to see it.

@@ -18,7 +18,7 @@ from kit.run.run import Run
 
 
 def show(run: Run, names: list[str]) -> str:
-    """Writes event files of what is not shown yet; what has more to show than before is written anew, in one piece.
+    """Writes event files of what is not shown yet; what has more to show than before is written again as a whole.
 
     Returns:
         What was written, and how to see it.

@@ -39,7 +39,7 @@ class RDrop:
 
     def __call__(self, model: nn.Module, batch: Batch) -> Step:
         first, second = self.objective(model, batch), self.objective(model, batch)
-        rows = divergence(first.output.float(), second.output.float(), self.link)
+        rows = symmetric_kl(first.output.float(), second.output.float(), self.link)
         apart = weighted_sum(rows.reshape(-1, rows.shape[-1]).mean(0), batch)
         mean = first._replace(loss=(first.loss + second.loss) / 2)
         if first.unflooded is not None and second.unflooded is not None:
@@ -47,7 +47,7 @@ class RDrop:
         return mean.plus(self.alpha * apart, divergence=apart)
 
 
-def divergence(a: Tensor, b: Tensor, link: Link) -> Tensor:
+def symmetric_kl(a: Tensor, b: Tensor, link: Link) -> Tensor:
     """Divergence of two predictions of each row, ½ (KL(p‖q) + KL(q‖p)): logits (…, n, k) twice → (…, n).
 
     KL(p‖q) + KL(q‖p) = Σ (p − q) (log p − log q). For Bernoulli p and q it is (p − q) (logit p − logit q), here

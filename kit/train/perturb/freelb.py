@@ -54,7 +54,7 @@ class FreeLB(Perturb):
             with keeping_buffers(model):
                 return point.gradient_of(replay.unflooded, deltas[-1])
 
-        point.wanted = True  # there was no plain pass to want it
+        point.wanted = True  # there was no plain pass that set it
         for number in range(self.steps):
             rewind()
             with point.applied(shift), keeping_buffers(model) if number else contextlib.nullcontext():

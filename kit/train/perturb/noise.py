@@ -1,4 +1,4 @@
-"""Noise on embeddings or inputs during training, drawn anew in each pass."""
+"""Noise on embeddings or inputs during training, drawn again in each pass."""
 
 import contextlib
 from abc import abstractmethod

@@ -50,7 +50,7 @@ class VAT(Perturb):
 
         def change() -> "Tensor":
             rewind()
-            return divergence(clean, replay.output(), link).sum()
+            return kl_divergence(clean, replay.output(), link).sum()
 
         for _ in range(self.iterations):
             # scaled like the loss: without it, fp16 would round the gradient to zero
@@ -61,7 +61,7 @@ class VAT(Perturb):
         return loss.detach()
 
 
-def divergence(clean: "Tensor", other: "Tensor", link: str) -> "Tensor":
+def kl_divergence(clean: "Tensor", other: "Tensor", link: str) -> "Tensor":
     """KL divergence of two predictions of each row: logits (n, k) twice → (n,).
 
     softmax: of one categorical distribution. sigmoid: the mean over the columns. identity: the mean squared distance,
@@ -69,7 +69,7 @@ def divergence(clean: "Tensor", other: "Tensor", link: str) -> "Tensor":
     result is the mean over them.
     """
     if clean.ndim == 3:
-        return torch.stack([divergence(a, b, link) for a, b in zip(clean, other, strict=True)]).mean(0)
+        return torch.stack([kl_divergence(a, b, link) for a, b in zip(clean, other, strict=True)]).mean(0)
     clean, other = clean.float(), other.float()
     if link == "softmax":
         return F.kl_div(other.log_softmax(1), clean.log_softmax(1), reduction="none", log_target=True).sum(1)
