@@ -30,7 +30,7 @@ class Augment(Spec):
 
     @property
     def crops(self) -> bool:
-        """For pictures: whether it chooses the part that is shown; if not, that is the centre, as for validation rows."""
+        """For pictures: whether it chooses the part that is shown; if not, it is the centre, as for validation rows."""
         return False
 
     @abstractmethod
