@@ -91,10 +91,11 @@ def _rgb(picture: "Image") -> "Image":
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
         import numpy as np
 
-        values = np.asarray(picture, dtype=np.float64)
-        if picture.mode.startswith("I;16") or values.max(initial=0) > 255:
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=np.inf, neginf=-np.inf)  # no value: black
+        largest = values.max(initial=0, where=np.isfinite(values))
+        if picture.mode.startswith("I;16") or largest > 255:
             values = values / 257  # 16 bits
-        elif picture.mode == "F" and values.max(initial=0) <= 1:
+        elif picture.mode == "F" and largest <= 1:
             values = values * 255
         picture = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
     if "A" in picture.getbands() or "transparency" in picture.info:

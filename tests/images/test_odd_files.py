@@ -201,3 +201,17 @@ def test_checksums_are_computed_once_and_kept_by_size_and_time(
     (folder / "pictures.zip").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     table = read(folder, tmp_path / "cache")  # a bit has changed: the zip file's own checksum tells
     assert table.digest != before and "damaged in pictures.zip" in str(table.notes)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1, 255, 65535], ids=str)
+def test_a_value_that_is_no_number_changes_no_other_pixel(scale: int) -> None:
+    """A TIFF of floats may hold NaN and infinities: no value is black, and infinity white."""
+    values = np.linspace(0, scale, 64, dtype=np.float32).reshape(8, 8)
+    odd = values.copy()
+    odd[0, 1], odd[2, 3], odd[4, 5] = np.nan, np.inf, -np.inf
+    plain, found = (np.asarray(decode(saved(Image.fromarray(v), "TIFF")))[..., 0] for v in (values, odd))
+    assert (found[0, 1], found[2, 3], found[4, 5]) == (0, 255, 0)
+    same = np.isfinite(odd)
+    np.testing.assert_array_equal(found[same], plain[same])
+    assert plain.max() == 255

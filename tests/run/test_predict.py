@@ -87,6 +87,25 @@ def test_new_rows_are_those_of_the_run(run: Run) -> None:
         new_rows(run, run.table.test[["id", "x"]])
 
 
+def test_cells_of_new_rows_that_do_not_fit_are_told_and_count_as_missing(run: Run) -> None:
+    session = Session(run)
+    session.blend()
+    frame = run.table.test.astype({"x": object})
+    frame.loc[3, "x"], frame.loc[5, "x"] = "oops", "?"
+    gaps = run.table.test.copy()
+    gaps.loc[[3, 5], "x"] = np.nan
+    said = r"^frame: column 'x': 2 values are no number and count as missing: 'oops' at id r63$"
+    for member in ("boost", "linear", None):  # of members, and of the blend
+        with pytest.warns(UserWarning, match=said) as warned:
+            found = session.predict(frame, member)
+        assert len(warned) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            pd.testing.assert_frame_equal(found, session.predict(gaps, member))
+    with pytest.warns(UserWarning, match="'oops' at row 3$"):  # without ids, rows are numbered
+        session.predict(frame.drop(columns="id"), "boost")
+
+
 def test_a_model_that_is_gone_or_damaged_is_refused(run: Run) -> None:
     store = run.store("linear")
     folder = store.folder / "fold1"
