@@ -1,5 +1,6 @@
 """Drills: one random fault each, and what is wrong with how kit takes it. Tests try a few, `tests.helpers.soak` many."""
 
+import atexit
 import random
 import re
 import shutil
@@ -37,9 +38,17 @@ FIT = (("cv", "faults"),)
 
 
 @lru_cache(maxsize=1)
+def room() -> Path:
+    """A folder for the sandboxes that many drills begin from."""
+    folder = Path(tempfile.mkdtemp(prefix="kit-faults-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@lru_cache(maxsize=1)
 def finished() -> Path:
     """A sandbox where every command was run."""
-    folder = sandbox(Path(tempfile.mkdtemp(prefix="kit-faults-")) / "finished")
+    folder = sandbox(room() / "finished")
     ended = run(folder, COMMANDS, seconds=600)
     assert not set(ended.codes) - {0} and len(ended.codes) == len(COMMANDS), ended
     return folder
@@ -48,14 +57,14 @@ def finished() -> Path:
 @lru_cache(maxsize=1)
 def read() -> tuple[Ended, dict[str, bytes]]:
     """What the commands that only read say of it, and its numbers."""
-    folder = copied(finished(), finished().with_name("read"))
+    folder = copied(finished(), room() / "read")
     return run(folder, READING, seconds=600), results(folder)
 
 
 @lru_cache(maxsize=1)
 def fitted() -> tuple[list[str], dict[str, bytes]]:
     """The file operations of a run from nothing to the submission, and its numbers."""
-    folder = sandbox(finished().with_name("fitted"))
+    folder = sandbox(room() / "fitted")
     ended = run(folder, FIT, seconds=600)
     assert ended.codes == [0], ended
     return ended.operations, results(folder)
@@ -175,7 +184,7 @@ SEARCH = (("tune", "faults", "boost", "--trials", "3", "--rescore", "0"),)
 @lru_cache(maxsize=1)
 def searched() -> tuple[int, list[Any]]:
     """The number of file operations of a search, and its trials."""
-    folder = sandbox(finished().with_name("searched"))
+    folder = sandbox(room() / "searched")
     ended = run(folder, SEARCH, seconds=600)
     assert ended.codes == [0], ended
     return len(ended.operations), _trials(folder)
