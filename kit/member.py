@@ -173,6 +173,11 @@ class Member(Spec):
         return False
 
     @property
+    def reads_only_images(self) -> bool:
+        """Whether it knows nothing of a row whose pictures cannot be read."""
+        return False
+
+    @property
     def needs_text(self) -> bool:
         """Whether it cannot be fitted without a text column."""
         return False

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from kit.core.errors import KitError
 from kit.core.spec import digest, validator
+from kit.images.faults import unreadable
 from kit.members.encoder.encoder import Encoder
 from kit.members.image_encoder.image_encoder import ImageEncoder
 from kit.members.network.network import Network
@@ -24,8 +25,9 @@ class Embedding(Features):
     """The features of a frozen pretrained network (Donahue et al. 2014): `Linear(features=Embedding())`.
 
     Computed once for all rows, folds and members. The pictures or texts of a row are read as the network's member reads
-    them; several pictures of a row are joined by `encoder.join`. Nothing is trained, so the first honest score of a
-    competition of pictures takes minutes. A saved member needs the weights again when it predicts new rows.
+    them; several pictures of a row are joined by `encoder.join`, and a row without any that can be read is NaN. Nothing
+    is trained, so the first honest score of a competition of pictures takes minutes. A saved member needs the weights
+    again when it predicts new rows.
     """
 
     weights: str | None = Field(None, description="name on the hub, or a folder; none: those of encoder")
@@ -57,8 +59,9 @@ class Embedding(Features):
 
     def of(self, rows: Rows) -> np.ndarray:
         network, source = self.network(rows.task), rows.source
-        name = f"embedding-{digest([self.version, network.identity(), rows.task.images, rows.task.text])[:16]}"
         every = Rows(rows.task, source, np.arange(len(source.frame)))
+        gaps = ["gaps"] if rows.task.images and unreadable(source).any() else []
+        name = f"embedding-{digest([self.version, network.identity(), rows.task.images, rows.task.text, *gaps])[:16]}"
         return source.blocks(name, _Vectors(network, every), size=BLOCK)["values"]
 
     def compute(self, source: Source, task: Task) -> np.ndarray:
@@ -113,4 +116,6 @@ class _Vectors:
             for batch in by_length(self.inputs.length[at], settings.batch_tokens, settings.batch_rows):
                 inputs = body.prepare_inputs(self.inputs.padded(at[batch]))
                 vectors[batch] = body(**to_device(inputs, device)).float().cpu().numpy()
+        if (readable := getattr(self.inputs, "readable", None)) is not None:
+            vectors[~readable[at]] = np.nan
         return {"values": vectors}

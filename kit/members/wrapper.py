@@ -32,6 +32,10 @@ class Wrapper(Member):
         return self.member.is_random
 
     @property
+    def reads_only_images(self) -> bool:
+        return self.member.reads_only_images
+
+    @property
     def prepares(self) -> str:
         return self.member.prepares
 

@@ -1,6 +1,6 @@
 """ConcatModule: several bodies read the same row; their features are concatenated."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -16,9 +16,11 @@ class ConcatModule(nn.Module):
     Args:
         parts: the bodies, see `kit.models.body`.
         rates: factor on the learning rate of each part. A part with factor 0 is frozen.
+        may_lack: which parts cannot read some rows, such as pictures that do not open. There their features are the
+            mean of the others': in training of the batch, later of the train rows, see `settle`. Empty: none.
     """
 
-    def __init__(self, parts: Sequence[Body], rates: Sequence[float] = ()) -> None:
+    def __init__(self, parts: Sequence[Body], rates: Sequence[float] = (), may_lack: Sequence[bool] = ()) -> None:
         super().__init__()
         modules: Any = parts
         self.parts: Any = nn.ModuleList(modules)
@@ -27,6 +29,8 @@ class ConcatModule(nn.Module):
         for part, rate in zip(self.parts, self.rates, strict=True):
             if not rate:
                 part.requires_grad_(False)
+        lacking = [i for i, may in enumerate(may_lack) if may]
+        self.means = nn.ModuleDict({str(i): MeanFeatures(parts[i].num_features) for i in lacking})
 
     @property
     def pretrained(self) -> list[nn.Module]:
@@ -48,12 +52,37 @@ class ConcatModule(nn.Module):
         raise KitError("Concat has an embedding in each part: perturb, noise and mix need a member with one")
 
     def forward(self, **inputs: Tensor) -> Tensor:
-        """The inputs of all parts, those of part i with the prefix `part<i>_` → features (n, num_features)."""
-        found = []
+        """The inputs of all parts, those of part i with the prefix `part<i>_` → features (n, num_features).
+
+        `part<i>_readable` (n,) bool says which rows the part can read; without it, all.
+        """
+        return torch.cat([self._features(i, _own(inputs, i)) for i in range(len(self.parts))], dim=1)
+
+    def _features(self, i: int, own: dict[str, Tensor]) -> Tensor:
+        """Features of one part: only rows that it can read go through it, so no norm counts the others."""
+        readable = own.pop("readable", None)
+        if readable is None or str(i) not in self.means:
+            return self.parts[i](**own).float()
+        means: Any = self.means[str(i)]
+        found = means.mean.new_zeros(len(readable), len(means.mean))
+        if readable.any():
+            seen = self.parts[i](**{name: value[readable] for name, value in own.items()}).float()
+            found = found.index_put((readable,), seen)
+        return means(found, readable)
+
+    @torch.no_grad()
+    def settle(self, batches: Callable[[], Iterable[dict[str, Tensor]]]) -> None:
+        """Takes the mean features of the parts that may lack a row, by which such rows are predicted.
+
+        Args:
+            batches: gives inputs of train rows, as `forward` takes them, each time that it is called.
+        """
         for i, part in enumerate(self.parts):
-            own = f"part{i}_"
-            found.append(part(**{k.removeprefix(own): v for k, v in inputs.items() if k.startswith(own)}).float())
-        return torch.cat(found, dim=1)
+            if hasattr(part, "settle"):
+                part.settle(lambda i=i: (_without_gaps(_own(inputs, i)) for inputs in batches()))
+            if str(i) in self.means:
+                given = (_without_gaps(_own(inputs, i)) for inputs in batches())
+                self.means[str(i)].take(part(**own) for own in given if len(next(iter(own.values()))))
 
     def layer_of(self, name: str) -> int | None:
         """The layer of a parameter within its part."""
@@ -73,6 +102,47 @@ class ConcatModule(nn.Module):
     def prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Padded batches unchanged."""
         return inputs
+
+
+class MeanFeatures(nn.Module):
+    """Mean features in place of those that are missing.
+
+    Args:
+        width: of the features.
+    """
+
+    mean: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+
+    def forward(self, features: Tensor, there: Tensor) -> Tensor:
+        """Features (n, width), (n,) bool whether a row has them → features of all rows."""
+        kept, mean = there[:, None], self.mean
+        if self.training and there.any():
+            mean = (features.detach() * kept).sum(0) / there.sum()
+        return torch.where(kept, features, mean)
+
+    def take(self, features: Iterable[Tensor]) -> None:
+        """Takes the mean of batches of features (n, width)."""
+        total, count = self.mean.double() * 0, 0
+        for some in features:
+            total, count = total + some.double().sum(0), count + len(some)
+        if count:
+            self.mean.copy_(total / count)
+
+
+def _own(inputs: dict[str, Tensor], i: int) -> dict[str, Tensor]:
+    """The inputs of part i by its own names."""
+    prefix = f"part{i}_"
+    return {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
+
+
+def _without_gaps(own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The inputs of a part, of the rows that it can read."""
+    readable = own.pop("readable", None)
+    return own if readable is None else {name: value[readable] for name, value in own.items()}
 
 
 def _within(name: str) -> tuple[int, str]:

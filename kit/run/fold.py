@@ -96,7 +96,7 @@ def _scored(run: Run, valid: Rows, predictions: np.ndarray) -> dict[str, Any]:
 def reads_pictures_alone(member: Member, rows: Rows) -> bool:
     """Whether a member knows nothing of a row whose pictures cannot be read."""
     images = {*rows.task.images}
-    return bool(images) and ({*rows.source.frame.columns} <= images or (member.needs_images and not member.needs_text))
+    return bool(images) and ({*rows.source.frame.columns} <= images or member.reads_only_images)
 
 
 def checked_predictions(name: str, predictor: Predictor, rows: Rows, means: bool = False) -> np.ndarray:

@@ -50,6 +50,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[np.ndarr
         return own(self, pixels)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KIT_THREADS", "1")  # more of them only wait for each other on so few rows
         patch.setattr(TimmEncoder, "forward", forward)
         outcomes = fit_jobs(jobs_of(run, NAMES, None))
     assert {outcome.state for outcome in outcomes.values()} == {"done"}

@@ -27,7 +27,8 @@ class Concat(Network):
     """Joins the features of two or more networks under one head.
 
     Every part reads rows in its own way: two pretrained encoders, one beside a TextNet, words beside characters, text
-    beside numeric columns. How the parts themselves learn (`stage` and so on) counts with start=fitted alone.
+    beside numeric columns. Where a part of pictures finds none that can be read, its features are their mean, so that
+    the other parts tell. How the parts themselves learn (`stage` and so on) counts with start=fitted alone.
     """
 
     a: Network = Field(Encoder(), description="the first part")
@@ -75,6 +76,15 @@ class Concat(Network):
         return any(part.needs_images for part in self.parts)
 
     @property
+    def reads_only_images(self) -> bool:
+        return all(part.reads_only_images for part in self.parts)
+
+    @property
+    def _may_lack(self) -> tuple[bool, ...]:
+        """Which parts have nothing to read in some rows that others can read."""
+        return tuple(part.reads_only_images and not self.reads_only_images for part in self.parts)
+
+    @property
     def early_stops_on_valid(self) -> bool:
         return super().early_stops_on_valid or (
             self.start == "fitted" and any(part.early_stops_on_valid for part in self.parts)
@@ -106,7 +116,7 @@ class Concat(Network):
         from kit.models import concat
 
         bodies = [part.make_body(own, rows) for part, own in zip(self.parts, dataset.parts, strict=True)]
-        return concat.ConcatModule(bodies, self.rates)
+        return concat.ConcatModule(bodies, self.rates, self._may_lack)
 
     def learn_until(self, train: Rows, valid: Rows, work: Path, should_stop: "ShouldStop | None") -> Predictor:
         from kit.members.concat.dataset import JoinedDataset
@@ -117,7 +127,7 @@ class Concat(Network):
             return fit(self, train, valid, work, should_stop=should_stop)
         fitted = [fitted_part(part, train, valid, work, i, should_stop) for i, part in enumerate(self.parts)]
         parts = cast("list[NetworkPredictor]", fitted)
-        body = concat.ConcatModule([part.net.body for part in parts], self.rates)
+        body = concat.ConcatModule([part.net.body for part in parts], self.rates, self._may_lack)
         return fit(self, train, valid, work, JoinedDataset([part.dataset for part in parts]), body, should_stop)
 
 

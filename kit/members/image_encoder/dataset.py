@@ -103,16 +103,21 @@ class PictureInputs:
         """(rows without views,) pictures of each row."""
         return np.sum([np.diff(column.start) for column in self.columns], axis=0)
 
-    @property
-    def length(self) -> np.ndarray:
-        """(n,) pictures of each row that are shown."""
-        return np.tile(np.minimum(self.count, self.limit), max(1, len(self.looks)))
+    @cached_property
+    def _good(self) -> np.ndarray:
+        """(rows without views,) pictures of each row that could be read."""
+        return np.sum([np.add.reduceat(c.ok.astype(np.int64), c.start[:-1]) for c in self.columns], axis=0)
 
-    @property
+    @cached_property
+    def length(self) -> np.ndarray:
+        """(n,) pictures of each row that are shown: those that could be read; one of a row without any."""
+        shown = np.where(self._good > 0, np.minimum(self._good, self.limit), 1)
+        return np.tile(shown, max(1, len(self.looks)))
+
+    @cached_property
     def readable(self) -> np.ndarray:
         """(n,) whether any picture of a row could be read; the pixels of others are 0."""
-        there = [np.add.reduceat(column.ok.astype(np.int64), column.start[:-1]) > 0 for column in self.columns]
-        return np.tile(np.any(there, axis=0), max(1, len(self.looks)))
+        return np.tile(self._good > 0, max(1, len(self.looks)))
 
     def key(self, row: int) -> bytes:
         """Equal for the same pictures in the same look; equal pictures of two rows have keys of their own."""
@@ -161,6 +166,8 @@ class PictureInputs:
                 for c, a in enumerate(self.columns)
                 for i in range(int(a.start[row]), int(a.start[row + 1]))
             ]
+            if self._good[row] < len(own):  # what cannot be read says nothing; a row without any has one of pixels 0
+                own = [one for one in own if self.columns[one[1]].ok[one[2]]] or own[:1]
             if len(own) > self.limit:
                 own = [own[i] for i in np.linspace(0, len(own) - 1, self.limit).round().astype(int)]
             found += own

@@ -83,6 +83,10 @@ class ImageEncoder(Network):
         return True
 
     @property
+    def reads_only_images(self) -> bool:
+        return True
+
+    @property
     def prepares(self) -> str:
         return "pictures"
 

@@ -24,12 +24,14 @@ from kit.members.network.settings import NetworkSettings
 from kit.rows import Rows
 from kit.train import LoopStage, Stage, Supervised, train
 from kit.train.average import Weights
-from kit.train.device import best_device
-from kit.train.lengths import LengthBatches
-from kit.train.objective import Objective
+from kit.train.device import autocast, best_device, device_of
+from kit.train.lengths import LengthBatches, by_length
+from kit.train.objective import Objective, to_device
 from kit.train.objectives import MeanOfOutputs, NegativeCorrelation, RDrop, WithLanguageModel, WithPenalty, causal
 from kit.train.perturb import VAT
 from kit.train.stop import ShouldStop
+
+SETTLED = 512  # train rows, evenly spread, whose mean features are taken
 
 
 def fit(
@@ -73,7 +75,7 @@ def fit(
             [replace(own, **_prepared(spec, stage, net)) for own, stage in zip(batches, spec.stages, strict=True)],
             [_linked(stage.for_loop(), rows.task.kind) for stage in spec.stages],
             work,
-            (lambda _: _score(fitted, scored)) if scored else None,
+            (lambda _: _score(fitted, scored, rows)) if scored else None,
             spec.patience,
             should_stop,
             save_every=spec.save_every,
@@ -84,7 +86,29 @@ def fit(
             penalty.remove(net)
         unparametrize(net)
     fitted.snapshots = [{name: state[name] for name in net.state_dict()} for state in states]
+    for state in fitted.snapshots:
+        net.load_state_dict(state)
+        _settle(fitted, rows)
+        state |= {name: value.detach().to("cpu", copy=True) for name, value in net.named_buffers() if name in state}
+    if not fitted.snapshots:
+        _settle(fitted, rows)
     return fitted
+
+
+def _settle(fitted: NetworkPredictor, rows: Rows) -> None:
+    """Lets a body that keeps something of its train rows, see `ConcatModule.settle`, read some of them."""
+    spec, net = fitted.spec, fitted.net
+    if not getattr(net.body, "means", None):
+        return
+    inputs, device = fitted.dataset.inputs(rows), device_of(net)
+    some = rows.at[np.unique(np.linspace(0, len(rows) - 1, SETTLED).round().astype(int))]
+    batches = by_length(inputs.length[some], spec.batch_tokens, spec.batch_rows)
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    with autocast(device, spec.stage.precision):
+        net.body.settle(lambda: (to_device(net.prepare_inputs(inputs.padded(some[at])), device) for at in batches))
+    for module, training in modes.items():
+        module.training = training
 
 
 def _with_plain_weights(net: Any, state: Weights) -> Weights:
@@ -258,7 +282,8 @@ def _check_known(spec: NetworkSettings, rows: Rows, scored: Rows | None) -> None
             raise KitError(f"{kind}: of the rows {what} none has a label of '{name}'; {how}")
 
 
-def _score(fitted: NetworkPredictor, rows: Rows) -> float:
+def _score(fitted: NetworkPredictor, rows: Rows, train: Rows) -> float:
+    _settle(fitted, train)
     metric = rows.metric
     score = metric(rows.labels, fitted.predict(rows))
     if score != score:
