@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-# workers beside each other share the cores, also where they start processes. Set before numpy and torch are loaded
-if _workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+# workers beside each other share the cores, also where they start processes; a lone process has one thread, as more of
+# them only wait for each other on so few rows. Set before numpy and torch are loaded
+if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", os.cpu_count() or 1)):
     for _name in ("KIT_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(_name, str(max(1, (os.cpu_count() or 1) // int(_workers))))
+        os.environ.setdefault(_name, str(max(1, (os.cpu_count() or 1) // _workers)))
 
 from tests.helpers.house import ROOT, House
 

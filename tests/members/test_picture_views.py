@@ -1,6 +1,9 @@
 """Augmented pictures, views of pictures, and pictures joined with text and columns."""
 
+import pickle
 import shutil
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 import torch
 
 import kit.augment.image
+import kit.train.prefetch
 from kit import Chain, ImageAugment, OneOf, RandAugment, Sometimes
 from kit.augment import EDA, Albumentations, Augment, augmented
 from kit.core.errors import KitError
@@ -158,9 +162,33 @@ def test_only_train_rows_are_changed_in_the_stage_that_says_so(tmp_path: Path) -
     assert len(SEEN) == 2 * 18
 
 
+class Bytes:
+    """A pool whose one worker gets and gives bytes, as a process does, without the seconds that one takes to begin."""
+
+    def __init__(self, count: int, begin: Any, *given: Any) -> None:
+        assert count == 1
+        self.calls = 0
+        begin(*pickle.loads(pickle.dumps(given)))
+        POOLS.append(self)
+
+    def submit(self, *call: Any) -> "Future[Any]":
+        self.calls += 1
+        work, *given = pickle.loads(pickle.dumps(call))
+        future: Future[Any] = Future()
+        future.set_result(pickle.loads(pickle.dumps(work(*given))))
+        return future
+
+    def shutdown(self, **how: Any) -> None:
+        pass
+
+
+POOLS: list[Bytes] = []
+
+
 def test_a_killed_fit_with_augmentation_and_workers_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """tests/train/test_prefetch.py has processes that make batches, and the test below one that changes pictures."""
     rows = picture_rows(n=24)
     spec = tiny(save_every=0, workers=0).override("augment=ImageAugment(strength=heavy)", "augmented=0.7", "mix=CutMix")
     expected = spec.learn(rows, rows, tmp_path / "whole").predict(rows)
@@ -178,8 +206,29 @@ def test_a_killed_fit_with_augmentation_and_workers_goes_on_to_the_same_bits(
     assert torch.load(tmp_path / "killed" / "last.pt", weights_only=True)["step"] == 3
     shutil.copytree(tmp_path / "killed", tmp_path / "there")
     np.testing.assert_array_equal(spec.learn(rows, rows, tmp_path / "killed").predict(rows), expected)
-    there = spec.override("workers=1").learn(rows, rows, tmp_path / "there")  # made by a process
+    monkeypatch.setattr(kit.train.prefetch, "worker_pool", Bytes)
+    POOLS.clear()
+    there = spec.override("workers=1").learn(rows, rows, tmp_path / "there")
     np.testing.assert_array_equal(there.predict(rows), expected)
+    assert [pool.calls for pool in POOLS] == [3]  # the steps that were left
+
+
+CHANGED = """
+import hashlib, numpy as np
+from kit.augment.base import augmented
+from kit.augment.image import ImageAugment, RandAugment
+pictures = [np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8) for i in range(20)]
+made = [augmented(pictures, a, 3, 2, range(5, 25)) for a in (ImageAugment(strength="heavy"), RandAugment(magnitude=20))]
+print(hashlib.sha256(np.array(made).tobytes()).hexdigest())
+"""
+
+
+def test_another_process_changes_pictures_to_the_same_pixels(
+    python: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    augmented([noise(0)] * 50, RandAugment(), 7, 1, range(50))  # whatever was drawn here before
+    exec(CHANGED, {})
+    assert python(CHANGED) == capsys.readouterr().out.strip()
 
 
 # ---- views -------------------------------------------------------------------------------------
@@ -293,8 +342,6 @@ def test_two_encoders_of_pictures_are_joined_pairwise_and_apart_first(tmp_path: 
 
 
 def test_pictures_of_a_member_lie_in_the_memory_of_no_worker(tmp_path: Path) -> None:
-    import pickle
-
     from kit.rows import Rows
     from kit.source import Source
 

@@ -124,7 +124,13 @@ def test_rows_that_cannot_be_read_change_no_statistics() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", ["stop=inner inner=0.3", "stage.schedule=CosineRestarts(cycles=2) stage.average=Snapshots(cycles=2)", "stage.only_head=true", "stage.size=24"]
+    "setting",
+    [
+        "stop=inner inner=0.3",
+        "stage.schedule=CosineRestarts(cycles=2) stage.average=Snapshots(cycles=2)",
+        "stage.only_head=true",
+        "stage.size=24",
+    ],
 )
 def test_every_kind_of_stage_takes_such_rows(setting: str, tmp_path: Path) -> None:
     train, bare = rows(36, 0.3), rows(12, 1.0, 2)
