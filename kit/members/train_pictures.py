@@ -44,12 +44,14 @@ def picture_network(member: Member) -> tuple[Network, ImageEncoder] | None:
         return picture_network(member.member)
     if isinstance(member, ImageEncoder):
         return member, member
-    if not isinstance(member, Concat):
-        return None
+    return _of_join(member) if isinstance(member, Concat) else None
+
+
+def _of_join(member: Concat) -> tuple[Network, ImageEncoder] | None:
     within = [found for part in member.parts if (found := picture_network(part)) is not None]
     alone = within if member.start == "fitted" else []  # each part is trained by itself first
-    found = [*((member, part) for _, part in within), *alone]
-    return next((pair for pair in found if _changing(pair[0]) is not None), found[0] if found else None)
+    pairs: list[tuple[Network, ImageEncoder]] = [*((member, part) for _, part in within), *alone]
+    return next((pair for pair in pairs if _changing(pair[0]) is not None), pairs[0] if pairs else None)
 
 
 def train_pictures(member: Member, train: Rows, valid: Rows, most: int) -> list[TrainPicture]:

@@ -78,11 +78,12 @@ class ConcatModule(nn.Module):
             batches: gives inputs of train rows, as `forward` takes them, each time that it is called.
         """
         for i, part in enumerate(self.parts):
-            if hasattr(part, "settle"):
+            if isinstance(part, ConcatModule):
                 part.settle(lambda i=i: (_without_gaps(_own(inputs, i)) for inputs in batches()))
             if str(i) in self.means:
                 given = (_without_gaps(_own(inputs, i)) for inputs in batches())
-                self.means[str(i)].take(part(**own) for own in given if len(next(iter(own.values()))))
+                means: Any = self.means[str(i)]
+                means.take(part(**own) for own in given if len(next(iter(own.values()))))
 
     def layer_of(self, name: str) -> int | None:
         """The layer of a parameter within its part."""
