@@ -1,6 +1,7 @@
 """ConcatModule: several bodies read the same row; their features are concatenated."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -79,11 +80,10 @@ class ConcatModule(nn.Module):
         """
         for i, part in enumerate(self.parts):
             if isinstance(part, ConcatModule):
-                part.settle(lambda i=i: (_without_gaps(_own(inputs, i)) for inputs in batches()))
+                part.settle(partial(_read_by, i, batches))
             if str(i) in self.means:
-                given = (_without_gaps(_own(inputs, i)) for inputs in batches())
                 means: Any = self.means[str(i)]
-                means.take(part(**own) for own in given if len(next(iter(own.values()))))
+                means.take(part(**own) for own in _read_by(i, batches) if len(next(iter(own.values()))))
 
     def layer_of(self, name: str) -> int | None:
         """The layer of a parameter within its part."""
@@ -140,10 +140,12 @@ def _own(inputs: dict[str, Tensor], i: int) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
 
 
-def _without_gaps(own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The inputs of a part, of the rows that it can read."""
-    readable = own.pop("readable", None)
-    return own if readable is None else {name: value[readable] for name, value in own.items()}
+def _read_by(i: int, batches: Callable[[], Iterable[dict[str, Tensor]]]) -> Iterator[dict[str, Tensor]]:
+    """The inputs of part i, of the rows that it can read."""
+    for inputs in batches():
+        own = _own(inputs, i)
+        readable = own.pop("readable", None)
+        yield own if readable is None else {name: value[readable] for name, value in own.items()}
 
 
 def _within(name: str) -> tuple[int, str]:

@@ -63,11 +63,13 @@ def html(fitted: tuple[Run, list[np.ndarray]]) -> str:
     return write_report(fitted[0], NAMES, debug=True).read_text(encoding="utf-8")
 
 
-def sheet(run: Run, name: str, folder: Path) -> Any:
-    found = {
+@pytest.fixture(scope="module")
+def sheets(fitted: tuple[Run, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The run's sheets by name."""
+    folder, run = tmp_path_factory.mktemp("sheets"), fitted[0]
+    return {
         path.stem.removeprefix("pictures-"): one for path, one in drawn_sheets(ReportData(run, NAMES), folder, True)
     }
-    return found[name]
 
 
 # ---- the page ------------------------------------------------------------------------------------
@@ -175,28 +177,27 @@ def test_the_network_within_a_member_is_found() -> None:
         train_pictures(Boost(), rows, rows, 5)
 
 
-def test_captions_say_id_label_and_prediction(fitted: tuple[Run, Any], tmp_path: Path) -> None:
+def test_captions_say_id_label_and_prediction(fitted: tuple[Run, Any], sheets: dict[str, Any]) -> None:
     run = fitted[0]
     data = ReportData(run, NAMES)
     loss = row_losses("binary", data.y, data.blend)  # type: ignore[arg-type]
     order = np.argsort(-loss, kind="stable")[:MOST_OF_A_SHEET]
-    worst = sheet(run, "worst", tmp_path)
+    worst = sheets["worst"]
     names = run.table.train["kind"]
     assert [tile.caption for tile in worst.tiles] == [
         (f"p{i:02d}", f"label {names[i]}", f"predicted <b>dog {data.blend[i, 0]:.3f}", f"loss {loss[i]:.3f}")  # type: ignore[index]
         for i in order
     ]
-    found = {tile.caption[0] for tile in sheet(run, "label-errors", tmp_path).tiles}
+    found = {tile.caption[0] for tile in sheets["label-errors"].tiles}
     assert found >= {f"p{i:02d}" for i in WRONG}
-    batches = sheet(run, "batches-net", tmp_path)
+    batches = sheets["batches-net"]
     assert "of fold 0, of 32 pixels" in batches.note and "of these 20 are augmented" in batches.note
     assert {tile.caption[-1] for tile in batches.tiles} == {"augmented", "as it is"}
     assert all(re.fullmatch(r"predicted <b>dog 0\.\d{3}", tile.caption[2]) for tile in batches.tiles)
 
 
-def test_duplicates_stand_side_by_side(fitted: tuple[Run, Any], tmp_path: Path) -> None:
-    run = fitted[0]
-    found = sheet(run, "duplicates", tmp_path)
+def test_duplicates_stand_side_by_side(sheets: dict[str, Any]) -> None:
+    found = sheets["duplicates"]
     assert found.note.startswith(
         "Pairs of a train and a test picture: 1; within one of them: 1; with unlike labels: 1."
     )
