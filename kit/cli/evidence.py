@@ -1,18 +1,12 @@
 """Commands that measure with intervals: compare, ablate, the leaderboard's ledger, curves."""
 
-import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kit.cli.app import Comp, Debug, FoldList, On, Preset, Sample, Seed, Set, Threads, app
 from kit.cli.finish import not_done
 from kit.cli.opening import fold_list, open_run
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from kit.run.events import Event, OnEvent
 
 Side = Annotated[str, typer.Option(help='a member with settings, "minilm minilm.epochs=2", or a finished run')]
 CAVEAT = (
@@ -37,12 +31,14 @@ def compare(
     from rich.table import Table
 
     from kit.evidence.compare import compare as compared
+    from kit.report import Progress
     from kit.run.execute import check_executor
 
     check_executor(on)
     numbers = fold_list(folds)
     console, run = open_run(comp, "", set_, preset, seed, sample, threads)
-    found = compared(run, a, b, seeds, numbers, on, _on_event(console))
+    with Progress(None, console) as progress:
+        found = compared(run, a, b, seeds, numbers, on, progress.on_event)
     grid = Table(title=f"{comp} · {run.table.task.metric.name}", title_justify="left")
     for title in ("", "what", "mean ± sd", *(f"fold {fold}" for fold in found.folds)):
         grid.add_column(title, justify="left" if title in ("", "what") else "right")
@@ -83,6 +79,7 @@ def ablate(
     from kit.core.files import write_text
     from kit.evidence.ablate import ablate as ablated
     from kit.evidence.ablate import markdown, table
+    from kit.report import Progress
     from kit.run.execute import check_executor
 
     check_executor(on)
@@ -90,10 +87,11 @@ def ablate(
         raise KitError(f"pass={pass_}: no such pass" + nearest(pass_, ["on", "off"]))
     numbers, names = fold_list(folds), [name.strip() for name in arms.split(",") if name.strip()]
     console, run = open_run(comp, "", set_, preset, seed, sample, threads)
-    result = ablated(
-        run, member, pass_, names, seeds, numbers, hours, on, _on_event(console),  # type: ignore[arg-type]
-        lambda arm, why: console.print(f"{arm}: {why}", highlight=False, soft_wrap=True),
-    )  # fmt: skip
+    with Progress(None, console) as progress:
+        result = ablated(
+            run, member, pass_, names, seeds, numbers, hours, on, progress.on_event,  # type: ignore[arg-type]
+            lambda arm, why: console.print(f"{arm}: {why}", highlight=False, soft_wrap=True),
+        )  # fmt: skip
     given = {"pass": pass_ if pass_ != "on" else "", "arms": arms, "seeds": seeds, "hours": hours, "folds": folds,
              "set": set_, "preset": preset, "seed": seed, "sample": sample}  # fmt: skip
     words = [f'{k}="{v}"' if " " in str(v) else f"{k}={v}" for k, v in given.items() if v not in ("", None)]
@@ -175,12 +173,14 @@ def curve(
     from kit.core.units import duration
     from kit.evidence.curves import AXES
     from kit.evidence.curves import curve as fitted
+    from kit.report import Progress
     from kit.run.execute import check_executor
 
     check_executor(on)
     numbers, at = fold_list(folds), rising(points)
     console, run = open_run(comp, "", set_, preset, seed, sample, threads)
-    result = fitted(run, member, over, at, numbers, on, _on_event(console))
+    with Progress(None, console) as progress:
+        result = fitted(run, member, over, at, numbers, on, progress.on_event)
     spread = "sd of draws that share no seed" if over == "seeds" else "sd of folds"
     grid = Table(*(Column(title, justify="right") for title in (AXES[over], result.metric, "95 %", spread, "time")),
                  title=f"{comp} · {member}", title_justify="left")  # fmt: skip
@@ -203,22 +203,3 @@ def rising(text: str) -> list[int]:
     if found != sorted(set(found)) or (found and found[0] < 1):
         raise KitError(f"points={text}: not rising whole numbers such as 1,2,4")
     return found
-
-
-def _on_event(console: "Console") -> "OnEvent":
-    """Prints how each fit ended, and the number of fits so far."""
-    from kit.core.units import duration
-    from kit.run.events import FoldEnded
-
-    begun, count = time.monotonic(), 0
-
-    def on_event(event: "Event") -> None:
-        nonlocal count
-        if not isinstance(event, FoldEnded) or event.outcome.state == "kept":
-            return
-        count += 1
-        result = f"{event.metric} {event.score:.5f}" if event.outcome.finished else event.outcome.state
-        result = f"no score; the predictions are kept: {event.fault}" if event.fault else result
-        console.print(f"{event.job}: {result} ({count} in {duration(time.monotonic() - begun)})", highlight=False)
-
-    return on_event

@@ -1,10 +1,11 @@
-"""Progress over members and folds: bars in a terminal and in a notebook; elsewhere a line every half minute."""
+"""Progress over members and folds: bars in a terminal and in a notebook; elsewhere lines every half minute."""
 
 import importlib.util
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,20 +24,23 @@ class Progress:
     """Shows which folds are fitted, how fast, what they score, and how long the rest will take.
 
     Args:
-        jobs: the folds that will be fitted.
+        jobs: the folds that will be fitted; None: folds are counted as they begin, and the time left is that of the
+            folds under way.
         console: the console for bars or lines.
         every: seconds between two lines, if no bars can be shown.
     """
 
-    def __init__(self, jobs: Sequence[Job], console: Console, every: float = 30.0) -> None:
+    def __init__(self, jobs: Sequence[Job] | None, console: Console, every: float = 30.0) -> None:
         self.console, self.every = console, every
         # rich draws bars in a notebook by ipywidgets
         widgets = console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
         self.has_bars = console.is_terminal or widgets
-        # folders are computed once, here: the watching thread only reads files
-        self.parts = {job: job.store.part(job.fold) for job in jobs}
-        self.waiting = Counter(_name(job) for job in jobs)
-        self.finished = {_name(job): _earlier(job) for job in {_name(job): job for job in jobs}.values()}
+        self.all_known = jobs is not None
+        self.parts: dict[Job, Path] = {}
+        self.waiting: Counter[str] = Counter()
+        self.finished: dict[str, list[float]] = {}
+        for job in jobs or ():
+            self._add(job)
         self.scores: dict[str, list[float]] = {}
         self.started: dict[Job, float] = {}
         self.steps: dict[Job, LoggedStep] = {}
@@ -47,7 +51,7 @@ class Progress:
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"), console=console, disable=not self.has_bars,
         )  # fmt: skip
-        self.total = self.bars.add_task("folds", total=len(jobs), note="")
+        self.total = self.bars.add_task("folds", total=None if jobs is None else len(jobs), note="")
         self.tasks: dict[Job, TaskID] = {}
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -65,7 +69,10 @@ class Progress:
     def on_event(self, event: Event) -> None:
         """Shows an event; pass this method to `kit.run.jobs.fit_jobs`."""
         job, name, line = event.job, _name(event.job), ""
+        if isinstance(event, FoldEnded) and event.outcome.state == "kept" and job not in self.parts:
+            return  # it was finished before
         with self.lock:
+            self._add(job)
             if isinstance(event, PrepareStarted):
                 self.preparing[job] = time.monotonic()
                 self._begin(job, _preparing(job))
@@ -88,6 +95,15 @@ class Progress:
         if line:
             self.console.print(line, highlight=False, soft_wrap=True)
 
+    def _add(self, job: Job) -> None:
+        """Counts a fold that will be fitted. Its folder is computed here: the watching thread only reads files."""
+        if job in self.parts:
+            return
+        self.parts[job] = job.store.part(job.fold)
+        self.waiting[_name(job)] += 1
+        if _name(job) not in self.finished:
+            self.finished[_name(job)] = _earlier(job)
+
     def _begin(self, job: Job, description: str) -> None:
         self._end(job)
         self.tasks[job] = self.bars.add_task(description, total=None, note="")
@@ -102,7 +118,7 @@ class Progress:
             return f"{job}: failed: {outcome.sentence} (all of it in {self.parts[job]}/error.txt)"
         if not outcome.finished or event.score is None or event.seconds is None:
             return f"{job}: {outcome.state}: {outcome.sentence}"
-        self.finished.setdefault(name, []).append(event.seconds)
+        self.finished[name].append(event.seconds)
         if event.fault:
             return f"{job}: no score in {duration(event.seconds)}; the predictions are kept: {event.fault}"
         scores = self.scores.setdefault(name, [])
@@ -110,7 +126,11 @@ class Progress:
         mean = f" (mean of {len(scores)} folds {sum(scores) / len(scores):.5f})" if len(scores) > 1 else ""
         return f"{job}: {event.metric} {event.score:.5f} in {duration(event.seconds)}{mean}"
 
-    def _left(self) -> TimeLeft:
+    def _left(self) -> str:
+        left = self._time_left()
+        return f"{left} for the folds under way" if not self.all_known and left.seconds is not None else str(left)
+
+    def _time_left(self) -> TimeLeft:
         now = time.monotonic()
         under_way = [
             UnderWay(_name(job), now - began, self.paces[job].left(now)) for job, began in self.started.items()
@@ -143,7 +163,7 @@ class Progress:
             if (task := self.tasks.get(job)) is not None:
                 note = f"epoch {step.epoch} · loss {step.loss:.4f} · {step.rows_per_second:.0f} rows/s"
                 self.bars.update(task, completed=step.step, total=step.steps, note=note)
-        self.bars.update(self.total, note=str(self._left()))
+        self.bars.update(self.total, note=self._left())
 
     def _lines(self) -> list[str]:
         """The folds that are being fitted, and the time left."""
@@ -153,7 +173,7 @@ class Progress:
         for job, began in self.started.items():
             step = self.steps.get(job)
             lines.append(f"{job}: {step or 'under way'}, for {duration(now - began)}")
-        return [*lines, f"{self._left()}"] if lines else []
+        return [*lines, self._left()] if lines else []
 
 
 def _name(job: Job) -> str:

@@ -94,6 +94,20 @@ def test_a_fold_under_way_shows_its_step_and_loss_and_an_honest_time(run: Run, s
         assert screen.lines()[-1].startswith("about ")
 
 
+def test_folds_that_are_not_known_before_are_counted_as_they_begin(run: Run, screen: Screen) -> None:
+    """compare, ablate and curve choose their folds themselves."""
+    fit_jobs(jobs_of(run, "linear", [0]))
+    with Progress(None, screen.console, every=0.05) as progress:
+        fit_jobs(jobs_of(run, "linear"), on_event=progress.on_event)
+        job = jobs_of(run, "encoder")[0]
+        progress.on_event(FoldStarted(job))
+        log(job)
+        screen.wait_for(" left for the folds under way")
+        screen.wait_for("encoder fold 0: step 20 of 100, epoch 1, loss 0.2500, 31 rows/s, for ")
+    ended = [line for line in screen.lines() if line.startswith("linear fold") and "roc_auc" in line]
+    assert [line[:13] for line in ended] == ["linear fold 1", "linear fold 2"]  # fold 0 was finished before
+
+
 def test_steps_of_a_part_say_nothing_of_the_whole(run: Run, screen: Screen) -> None:
     """A member made of members logs one part after another: how many come is not in the log."""
     (job, *_) = jobs = jobs_of(run, "twins")
