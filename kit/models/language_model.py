@@ -87,7 +87,7 @@ class LanguageModel(nn.Module):
         mask: Tensor,
         places: Tensor | None = None,
         begins: Tensor | None = None,
-        again: Tensor | None = None,
+        overlap: Tensor | None = None,
     ) -> Tensor:
         """Ids and mask (n, length) → summed cross-entropy of each row's predicted units, in nats (n,).
 
@@ -100,12 +100,12 @@ class LanguageModel(nn.Module):
             places: (n,) row of each text in the memory, the same for all windows of a text. None: the memory is not
                 used.
             begins: (n,) 1 for the first window of a text, which starts from zeros.
-            again: (n,) units, after the first one that is read, that are read but not predicted: the window before has
+            overlap: (n,) how many units, after the first one, are read but not predicted, because the window before has
                 predicted them. None: all are predicted.
         """
         ids, predicts = self._turned(ids, mask), mask[:, 1:]
-        if again is not None:
-            predicts = predicts * (torch.arange(predicts.shape[1], device=mask.device) >= again.unsqueeze(1))
+        if overlap is not None:
+            predicts = predicts * (torch.arange(predicts.shape[1], device=mask.device) >= overlap.unsqueeze(1))
         states = self._before(ids, mask, places, begins)
         dropped = self.dropout(states)
         loss = self._nats(dropped, ids, predicts).sum(1)

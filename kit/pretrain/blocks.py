@@ -56,14 +56,14 @@ class TextBlocks:
     @property
     def predicted(self) -> int:
         """Units of all windows that are predicted."""
-        return int((self.length - 1 - self.again).sum())
+        return int((self.length - 1 - self.overlaps).sum())
 
     @cached_property
-    def again(self) -> np.ndarray:
-        """Units at the begin of each window, as it is read, that an earlier window of the text has predicted."""
-        again = np.full(len(self.length), self.overlap)
-        again[self.read(np.arange(len(self.texts[0])), 0)] = 0
-        return again
+    def overlaps(self) -> np.ndarray:
+        """(windows,) how many units at the start of each window an earlier window of the text has predicted."""
+        overlaps = np.full(len(self.length), self.overlap)
+        overlaps[self.read(np.arange(len(self.texts[0])), 0)] = 0
+        return overlaps
 
     @cached_property
     def texts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +132,7 @@ class BlockBatches:
         begins = np.isin(own, self._begins).astype(np.int64)
         more = {"places": torch.from_numpy(self._place(epoch)[own]), "begins": torch.from_numpy(begins)}
         if self.blocks.overlap:
-            more["again"] = torch.from_numpy(self.blocks.again[own])
+            more["overlap"] = torch.from_numpy(self.blocks.overlaps[own])
         return {"inputs": self.blocks.padded(own) | more, "y": torch.zeros(len(rows), 1)}
 
     @cached_property

@@ -49,7 +49,7 @@ class Net(nn.Module):
         return 2 - int(name.split(".")[1]) if name.startswith("layers") else None
 
 
-class Cut:
+class TwelveRows:
     """Twelve rows in batches of four; interrupts at the n-th batch if told to."""
 
     def __init__(self, fail_at: int | None = None) -> None:

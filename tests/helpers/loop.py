@@ -23,7 +23,7 @@ class Net(nn.Module):
         return self.head(self.dropout(self.norm(self.body(x))))
 
 
-class Cut:
+class BatchesOf:
     """Rows in batches of the given sizes; another order each epoch; fails at the n-th batch if told to."""
 
     def __init__(self, sizes: list[int], fail_at: int | None = None, shuffled: bool = True) -> None:

@@ -87,13 +87,13 @@ def test_windows_that_overlap_predict_each_unit_once_and_read_what_comes_before(
     batches = BlockBatches(blocks, 3, seed=0)
     for rows in batches.plan(1):
         given = batches[rows]["inputs"]
-        for units, mask, again in zip(given["ids"], given["mask"], given["again"].tolist(), strict=True):
+        for units, mask, read in zip(given["ids"], given["mask"], given["overlap"].tolist(), strict=True):
             window = units[mask > 0].tolist()
-            new = window[1 + again :]
+            new = window[1 + read :]
             assert len(window) <= size and new
             text = int(np.searchsorted(start, window[0], side="right")) - 1
             first = start[text + 1] - 1 if backwards else start[text]
-            assert window[0] == first if again == 0 else len(window) > again == overlap
+            assert window[0] == first if read == 0 else len(window) > read == overlap
             predicted += new
     firsts = {(e - 1 if backwards else b) for b, e in pairwise(start) if e > b}
     assert sorted(predicted) == sorted(set(ids.tolist()) - firsts) and blocks.predicted == len(predicted)

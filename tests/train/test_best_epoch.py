@@ -8,7 +8,7 @@ import torch
 
 from kit.losses import BCE
 from kit.train import LoopStage, Plateau, Supervised, train
-from tests.helpers.loop import PLAIN, Cut, Net
+from tests.helpers.loop import PLAIN, BatchesOf, Net
 
 SIX = PLAIN.override("epochs=6")
 
@@ -24,7 +24,7 @@ def judged(
         return asked[-1]
 
     net = Net()
-    found = train(net, Supervised(BCE()), Cut([4, 4]), stages, work, evaluate, **more)
+    found = train(net, Supervised(BCE()), BatchesOf([4, 4]), stages, work, evaluate, **more)
     assert found.scores == asked
     return net, asked
 
@@ -65,7 +65,7 @@ def test_a_killed_run_counts_on(kill: int, tmp_path: Path) -> None:
         done.append(scores[len(done)])
         return done[-1]
 
-    class Killed(Cut):
+    class Killed(BatchesOf):
         def __getitem__(self, rows: Any) -> dict[str, Any]:
             left[0] -= 1
             if left[0] == 0:
@@ -76,6 +76,6 @@ def test_a_killed_run_counts_on(kill: int, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(net, Supervised(BCE()), Killed([4, 4]), [SIX, SIX], tmp_path, evaluate, 2, save_every=0.0)
     again = Net()
-    found = train(again, Supervised(BCE()), Cut([4, 4]), [SIX, SIX], tmp_path, evaluate, 2, save_every=0.0)
+    found = train(again, Supervised(BCE()), BatchesOf([4, 4]), [SIX, SIX], tmp_path, evaluate, 2, save_every=0.0)
     assert found.scores == asked
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))

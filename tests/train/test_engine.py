@@ -51,7 +51,7 @@ from kit.train import (
 from kit.train.step_plan import StepPlan
 from kit.train.stop import TrainingStopped
 from kit.train.trainable import fresh_layers, set_trainable
-from tests.helpers.engine import PLAIN, Cut, Net, Plain, same
+from tests.helpers.engine import PLAIN, Net, Plain, TwelveRows, same
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -62,8 +62,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(count)
 
 
-def trained(stages: Any, fail_at: int | None = None, work: Path | None = None, **how: Any) -> tuple[Net, Any, Cut]:
-    net, batches = Net(), Cut(fail_at)
+def trained(
+    stages: Any, fail_at: int | None = None, work: Path | None = None, **how: Any
+) -> tuple[Net, Any, TwelveRows]:
+    net, batches = Net(), TwelveRows(fail_at)
     torch.manual_seed(7)
     judged = train(net, how.pop("objective", Supervised(BCE())), batches, stages, work, **how)
     return net, judged, batches
@@ -156,7 +158,7 @@ def run_of(
     evaluate = (lambda net: net.head.weight.sum().item()) if "plateau" in names else None
     if "only_head" in names:  # its batches are not read again once their features are known
         objective = Interrupted(objective, fail_at)
-    judged = train(net, objective, Cut(fail_at), stage.for_loop(), work, evaluate=evaluate, save_every=0)
+    judged = train(net, objective, TwelveRows(fail_at), stage.for_loop(), work, evaluate=evaluate, save_every=0)
     return net, judged.scores, judged.snapshots
 
 
@@ -212,10 +214,10 @@ def test_fixed_features_are_those_of_the_first_epoch_after_a_kill(
 ) -> None:
     stages = [PLAIN.override("only_head=true", *settings)] * 2
     nets = [Neighbourly(), Neighbourly(), Neighbourly()]
-    train(nets[0], Supervised(BCE()), Cut(), stages)
+    train(nets[0], Supervised(BCE()), TwelveRows(), stages)
     with contextlib.suppress(KeyboardInterrupt):  # in later epochs, too, in which no batch is read
-        train(nets[1], Interrupted(Supervised(BCE()), fail_at), Cut(), stages, tmp_path, save_every=0)
-    train(nets[2], Supervised(BCE()), Cut(), stages, tmp_path, save_every=0)
+        train(nets[1], Interrupted(Supervised(BCE()), fail_at), TwelveRows(), stages, tmp_path, save_every=0)
+    train(nets[2], Supervised(BCE()), TwelveRows(), stages, tmp_path, save_every=0)
     assert same(nets[0], nets[2])
 
 
@@ -272,7 +274,7 @@ def test_what_the_caller_froze_stays_frozen_and_all_else_is_free_afterwards() ->
     net = Net()
     net.layers[2].requires_grad_(False)
     before = net.layers[2][0].weight.clone()
-    train(net, Supervised(BCE()), Cut(), PLAIN.override("only_head=true"))
+    train(net, Supervised(BCE()), TwelveRows(), PLAIN.override("only_head=true"))
     assert torch.equal(before, net.layers[2][0].weight)
     assert [name for name, w in net.named_parameters() if not w.requires_grad and "layers.2" not in name] == []
 
@@ -301,7 +303,7 @@ def test_fixed_features_are_computed_in_halves_where_memory_runs_out() -> None:
 
     nets = [Net(), Hungry()]
     for net in nets:
-        train(net, Supervised(BCE()), Cut(), PLAIN.override("only_head=true"))
+        train(net, Supervised(BCE()), TwelveRows(), PLAIN.override("only_head=true"))
     for name, value in nets[0].state_dict().items():
         torch.testing.assert_close(value, nets[1].state_dict()[name])
     assert nets[1].calls == 12
@@ -327,13 +329,13 @@ def test_top_layers_start_afresh() -> None:
 
 
 def test_the_plan_of_a_stage() -> None:
-    plan = StepPlan.of(Cut(), PLAIN.override("epochs=2", "accumulate=2"), before=3)
+    plan = StepPlan.of(TwelveRows(), PLAIN.override("epochs=2", "accumulate=2"), before=3)
     assert [epoch for epoch, _ in plan.steps] == [1, 1, 2, 2] and plan.rows_a_step == 6
     assert plan.trained == [3, 3.5, 4, 4.5] and plan.epochs == 2
     assert [plan.begins(i) for i in range(4)] == [True, False, True, False]
     assert [plan.ends(i) for i in range(4)] == [False, True, False, True]
-    np.testing.assert_array_equal(plan.steps[2][1][0], Cut().plan(5)[0])  # epochs go on counting
-    short = StepPlan.of(Cut(), PLAIN.override("steps=4"))
+    np.testing.assert_array_equal(plan.steps[2][1][0], TwelveRows().plan(5)[0])  # epochs go on counting
+    short = StepPlan.of(TwelveRows(), PLAIN.override("steps=4"))
     assert len(short.steps) == 4 and short.epochs == 2 and short.ends(3)
 
 
@@ -342,7 +344,7 @@ def test_the_plan_of_a_stage() -> None:
     [("epochs=2", 6, 2), ("min_steps=7", 9, 3), ("epochs=4 min_steps=7", 12, 4), ("min_steps=7 steps=2", 2, 1)],
 )
 def test_a_stage_takes_further_epochs_where_rows_are_few(settings: str, steps: int, epochs: int) -> None:
-    plan = StepPlan.of(Cut(), PLAIN.override(*settings.split()))
+    plan = StepPlan.of(TwelveRows(), PLAIN.override(*settings.split()))
     assert (len(plan.steps), plan.epochs) == (steps, epochs)
     assert plan.steps[-1][0] == epochs and plan.ends(steps - 1)
 
@@ -350,11 +352,11 @@ def test_a_stage_takes_further_epochs_where_rows_are_few(settings: str, steps: i
 def test_two_stages_are_two_runs_one_after_the_other() -> None:
     one, two = PLAIN.override("epochs=2"), PLAIN.override("optimizer=SGD")
     both, *_ = trained([one, two], objective=[Supervised(BCE()), Supervised(SoftF1())])
-    net, batches = Net(), Cut()
+    net, batches = Net(), TwelveRows()
     torch.manual_seed(7)
     train(net, Supervised(BCE()), batches, one)
 
-    class Later(Cut):
+    class Later(TwelveRows):
         def plan(self, epoch: int) -> list[np.ndarray]:
             return super().plan(epoch + 2)
 
@@ -364,7 +366,7 @@ def test_two_stages_are_two_runs_one_after_the_other() -> None:
 
 def test_a_perturbation_begins_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[float] = []
-    net, batches = Net(), Cut()
+    net, batches = Net(), TwelveRows()
     real = FGM.add
     monkeypatch.setattr(FGM, "add", lambda self, *args: begun.append(1) or real(self, *args))
     train(net, Supervised(BCE()), batches, PLAIN.override("epochs=3", "perturb=FGM(start=2)"))
@@ -380,7 +382,7 @@ def test_a_float_input_can_be_what_is_shifted() -> None:
     plain.load_state_dict(net.state_dict())
     net.embeddings = "input"
 
-    class Inputs(Cut):
+    class Inputs(TwelveRows):
         def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
             batch = super().__getitem__(rows)
             return batch | {"inputs": {"input": batch["inputs"]["x"]}}
@@ -397,7 +399,7 @@ def test_without_embeddings_what_needs_them_is_refused() -> None:
             f"modules or the name of a float input"
         )
         with pytest.raises(KitError, match=sentence):
-            train(Plain(), Supervised(BCE()), Cut(), PLAIN.override(f"{name}={setting}"))
+            train(Plain(), Supervised(BCE()), TwelveRows(), PLAIN.override(f"{name}={setting}"))
 
 
 # ---- judging -----------------------------------------------------------------------------------
@@ -450,7 +452,7 @@ def test_plateau_gets_the_scores() -> None:
     logged: list[dict[str, Any]] = []
     scores = iter((0.5, 0.4, 0.3, 0.2) * 2)
     stage = PLAIN.override("epochs=4", "schedule=Plateau(drop=0.1,patience=0)")
-    net, batches = Net(), Cut()
+    net, batches = Net(), TwelveRows()
     rates: list[float] = []
     real = torch.optim.AdamW.step
 
@@ -488,10 +490,10 @@ def test_batches_are_split_when_memory_runs_out() -> None:
         return net
 
     whole, hungry = plain(Net()), plain(Hungry())
-    train(whole, Supervised(BCE()), Cut(), PLAIN)
+    train(whole, Supervised(BCE()), TwelveRows(), PLAIN)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        train(hungry, Supervised(BCE()), Cut(), PLAIN)
+        train(hungry, Supervised(BCE()), TwelveRows(), PLAIN)
     assert [str(w.message) for w in said] == ["out of memory: batches are now split in 2"]
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(value, hungry.state_dict()[name])
@@ -503,13 +505,13 @@ def test_a_single_row_that_does_not_fit_is_an_error() -> None:
             raise torch.cuda.OutOfMemoryError("too large")
 
     with pytest.warns(UserWarning, match="split in 4"), pytest.raises(torch.cuda.OutOfMemoryError):
-        train(Never(), Supervised(BCE()), Cut(), PLAIN)
+        train(Never(), Supervised(BCE()), TwelveRows(), PLAIN)
 
 
 def test_fp16_scales_its_loss_and_learns() -> None:
     stage = LoopStage(lr=0.05, epochs=8, precision="fp16")
     net, *_ = trained(stage)
-    batches = Cut()
+    batches = TwelveRows()
     loss = Supervised(BCE())
     whole = batches[np.arange(12)]
     assert loss(net, whole).loss < 0.7 * loss(Net().eval(), whole).loss
@@ -559,14 +561,14 @@ def test_what_a_later_stage_cannot_do_is_said_before_the_first_begins(setting: s
     before = {name: value.clone() for name, value in net.state_dict().items()}
     with pytest.raises(KitError, match=re.escape(IMPOSSIBLE[setting])):
         stages = [PLAIN, PLAIN.override(*setting.split())]
-        train(net, Supervised(BCE()), Cut(0), stages, tmp_path)
+        train(net, Supervised(BCE()), TwelveRows(0), stages, tmp_path)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_model_that_is_frozen_altogether_is_refused() -> None:
     with pytest.raises(KitError, match="nothing learns: the caller froze every parameter of the Net"):
-        train(Net().requires_grad_(False), Supervised(BCE()), Cut(), PLAIN)
+        train(Net().requires_grad_(False), Supervised(BCE()), TwelveRows(), PLAIN)
 
 
 def test_all_that_a_stage_can_name_round_trips() -> None:
@@ -584,7 +586,7 @@ def test_the_loop_cannot_be_given_what_it_does_not_read() -> None:
     stage = Stage(loss=Focal(), rdrop=1, epochs=3, perturb=FGM())
     assert stage.for_loop() == LoopStage(epochs=3, perturb=FGM())
     with pytest.raises(KitError, match="train takes a LoopStage, not a Stage: objective and batches are arguments"):
-        train(Net(), Supervised(BCE()), Cut(), stage)  # type: ignore[arg-type]
+        train(Net(), Supervised(BCE()), TwelveRows(), stage)  # type: ignore[arg-type]
 
 
 def test_should_stop_ends_the_training_and_a_later_call_goes_on(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from kit.train import (
 )
 from kit.train.device import scaler_for
 from kit.train.step import GradientStep
-from tests.helpers.engine import PLAIN, Cut, Net, Plain, same
+from tests.helpers.engine import PLAIN, Net, Plain, TwelveRows, same
 
 
 def gradient_step(
@@ -39,7 +39,7 @@ def test_a_perturbation_of_weights_needs_no_embeddings() -> None:
         (plain, PLAIN), (net, PLAIN.override("perturb=AWP(eps=0.5)")), (pointed, PLAIN.override("perturb=AWP(eps=0.5)"))
     ):  # fmt: skip
         torch.manual_seed(0)
-        train(model, Supervised(BCE()), Cut(), stage)
+        train(model, Supervised(BCE()), TwelveRows(), stage)
     assert same(net, pointed) and not same(net, plain)
 
 
@@ -73,7 +73,7 @@ def test_batches_are_split_by_a_torch_that_has_only_the_old_name_of_the_error(mo
             return super().forward(x, features)
 
     with pytest.warns(UserWarning, match="batches are now split in 2"):
-        train(Hungry(), Supervised(BCE()), Cut(), PLAIN)
+        train(Hungry(), Supervised(BCE()), TwelveRows(), PLAIN)
 
 
 class Waits(TorchDispatchMode):
@@ -86,7 +86,7 @@ class Waits(TorchDispatchMode):
 
 @pytest.mark.parametrize("perturb", [None, FGM(), VAT(link="sigmoid"), AWP()], ids=str)
 def test_the_scale_of_fp16_is_not_waited_for_and_cancels(perturb: Any) -> None:
-    net, batches = Net(), Cut()
+    net, batches = Net(), TwelveRows()
     rows = batches.plan(1)[:1]
     net.eval()  # both passes alike
     with HookPoint(net, net.embed) as point:
@@ -118,5 +118,5 @@ def test_the_gradient_is_clipped_in_its_own_size_and_not_in_that_of_fp16_s_scale
 
     monkeypatch.setattr(torch.optim.SGD, "step", step)
     stage = LoopStage(steps=12, lr=1e-3, clip=0.01, optimizer=SGD(), precision=precision)
-    train(Plain(), Supervised(BCE()), Cut(), stage)
+    train(Plain(), Supervised(BCE()), TwelveRows(), stage)
     assert lengths == pytest.approx([0.01] * len(lengths), rel=1e-3) and lengths  # steps that overflow are left out

@@ -17,7 +17,7 @@ from kit.train import AdamW, LinearDecay, LoopStage, Supervised, parameter_group
 from kit.train.device import autocast
 from kit.train.objective import Step
 from kit.train.schedule import warmed
-from tests.helpers.loop import PLAIN, Cut, Net
+from tests.helpers.loop import PLAIN, BatchesOf, Net
 
 
 def weights(net: nn.Module) -> dict[str, Tensor]:
@@ -40,7 +40,7 @@ def test_rates_follow_the_schedule_for_every_group(tmp_path: Path) -> None:
     logged: list[dict[str, Any]] = []
     net = Net()
     net.layer_of = lambda name: None if "head" in name else 0
-    train(net, Supervised(BCE()), Cut([5] * 20), stage, tmp_path, on_log=logged.append)
+    train(net, Supervised(BCE()), BatchesOf([5] * 20), stage, tmp_path, on_log=logged.append)
     assert [line["step"] for line in logged] == [1, 20, 40, 60, 80] and logged == lines(tmp_path)
     assert [line["epoch"] for line in logged] == [1, 1, 2, 3, 4] and {line["steps"] for line in logged} == {80}
     np.testing.assert_allclose(
@@ -56,7 +56,7 @@ def test_the_log_says_what_share_of_the_time_steps_waited_for_batches(monkeypatc
     clock, shares = [0.0], list[float]()
     monkeypatch.setattr("kit.train.meter.time", SimpleNamespace(monotonic=lambda: clock[0]))
 
-    class Late(Cut):
+    class Late(BatchesOf):
         def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
             clock[0] += 3
             return super().__getitem__(rows)
@@ -72,7 +72,7 @@ def test_the_log_says_what_share_of_the_time_steps_waited_for_batches(monkeypatc
 
 def test_scores_of_validated_epochs_are_logged(tmp_path: Path) -> None:
     scores = iter([0.3, 0.9, 0.6])
-    train(Net(), Supervised(BCE()), Cut([5] * 4), LoopStage(epochs=3), tmp_path, evaluate=lambda _: next(scores))
+    train(Net(), Supervised(BCE()), BatchesOf([5] * 4), LoopStage(epochs=3), tmp_path, evaluate=lambda _: next(scores))
     said = [(line["step"], line["score"]) for line in lines(tmp_path) if "score" in line]
     assert said == [(4, 0.3), (8, 0.9), (12, 0.6)]
 
@@ -122,7 +122,7 @@ def test_adamw_is_the_paper_s_with_bias_correction() -> None:
 
 
 def test_first_step_moves_by_the_rate_against_the_gradient() -> None:
-    net, batches = Net(), Cut([12])
+    net, batches = Net(), BatchesOf([12])
     before = weights(net)
     grads = gradient(Net(), batches, 12)
     train(net, Supervised(BCE()), batches, PLAIN)
@@ -134,7 +134,7 @@ def test_first_step_moves_by_the_rate_against_the_gradient() -> None:
 # ---- accumulation, unequal batches, clipping ---------------------------------------------------------
 
 
-def gradient(net: nn.Module, batches: Cut, divided_by: float) -> dict[str, Tensor]:
+def gradient(net: nn.Module, batches: BatchesOf, divided_by: float) -> dict[str, Tensor]:
     batch = batches[np.arange(len(batches.x))]
     (Supervised(BCE())(net, batch).loss / divided_by).backward()
     return {name: w.grad for name, w in net.named_parameters()}
@@ -143,8 +143,8 @@ def gradient(net: nn.Module, batches: Cut, divided_by: float) -> dict[str, Tenso
 def test_accumulating_equals_one_large_batch() -> None:
     small, large = Net(), Net()
     stage = LoopStage(epochs=3, lr=0.05, precision="fp32", clip=0.5)
-    train(small, Supervised(BCE()), Cut([4] * 6, shuffled=False), stage.override("accumulate=3"))
-    train(large, Supervised(BCE()), Cut([12] * 2, shuffled=False), stage)
+    train(small, Supervised(BCE()), BatchesOf([4] * 6, shuffled=False), stage.override("accumulate=3"))
+    train(large, Supervised(BCE()), BatchesOf([12] * 2, shuffled=False), stage)
     for a, b in zip(small.parameters(), large.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     assert not torch.allclose(small.head.weight, Net().head.weight, atol=0.01)
@@ -165,10 +165,10 @@ def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[dict[tuple[int, ...], T
 @pytest.mark.parametrize("accumulate", [1, 2, 9])
 def test_every_row_weighs_the_same_in_an_epoch(steps_taken: list, accumulate: int) -> None:
     sizes, net = [1, 9, 2, 14, 4], Net()
-    train(net, Supervised(BCE()), Cut(sizes), PLAIN.override(f"accumulate={accumulate}"))
+    train(net, Supervised(BCE()), BatchesOf(sizes), PLAIN.override(f"accumulate={accumulate}"))
     count = -(-len(sizes) // accumulate)
     assert len(steps_taken) == count
-    whole = gradient(Net(), Cut(sizes), sum(sizes))  # mean over all rows
+    whole = gradient(Net(), BatchesOf(sizes), sum(sizes))  # mean over all rows
     for weight in (net.body.weight, net.head.weight):
         summed = sum(taken[tuple(weight.shape)] for taken in steps_taken) / count
         name = "body.weight" if weight is net.body.weight else "head.weight"
@@ -177,7 +177,7 @@ def test_every_row_weighs_the_same_in_an_epoch(steps_taken: list, accumulate: in
 
 def test_clip_limits_the_norm_of_the_whole_gradient(steps_taken: list) -> None:
     for clip in ("none", "0.01"):
-        train(Net(), Supervised(BCE()), Cut([6]), PLAIN.override(f"clip={clip}"))
+        train(Net(), Supervised(BCE()), BatchesOf([6]), PLAIN.override(f"clip={clip}"))
     free, clipped = (torch.cat([g.flatten() for g in taken.values()]) for taken in steps_taken)
     shared = free.norm()
     assert shared > 0.02 and clipped.norm() <= 0.0101
@@ -188,13 +188,13 @@ def test_frozen_weights_stay_and_the_model_ends_in_eval_mode() -> None:
     net = Net(dropout=0.5)
     net.body.requires_grad_(False)
     before = weights(net)
-    train(net.eval(), Supervised(BCE()), Cut([6, 6]), PLAIN)
+    train(net.eval(), Supervised(BCE()), BatchesOf([6, 6]), PLAIN)
     assert not net.training and torch.equal(net.body.weight, before["body.weight"])
     assert not torch.equal(net.head.weight, before["head.weight"])
 
 
 def test_logged_loss_is_the_mean_over_rows(tmp_path: Path) -> None:
-    batches, net = Cut([2, 3, 9], shuffled=False), Net()
+    batches, net = BatchesOf([2, 3, 9], shuffled=False), Net()
     first, others = (Supervised(BCE())(net, batches[rows]).loss.item() for rows in np.split(np.arange(14), [2]))
     train(net, Supervised(BCE()), batches, PLAIN.override("lr=1e-12"), tmp_path / "new" / "folder")
     losses = [line["loss"] for line in lines(tmp_path / "new" / "folder")]
@@ -202,7 +202,7 @@ def test_logged_loss_is_the_mean_over_rows(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path: Path) -> None:
-    batches = Cut([6, 6])
+    batches = BatchesOf([6, 6])
     batches.x[0, 0] = math.nan  # a label that is nan is missing, and teaches nothing
     with pytest.raises(KitError, match="the loss is nan by step [12] of 2; lower lr or set clip"):
         train(Net(), Supervised(BCE()), batches, PLAIN, tmp_path)
@@ -218,8 +218,8 @@ def test_bf16_multiplies_in_bf16_and_learns_in_fp32() -> None:
         return step
 
     net = Net()
-    train(net, objective, Cut([6]), PLAIN.override("precision=bf16"))
-    train(Net(), objective, Cut([6]), PLAIN)
+    train(net, objective, BatchesOf([6]), PLAIN.override("precision=bf16"))
+    train(Net(), objective, BatchesOf([6]), PLAIN)
     assert dtypes == [(torch.bfloat16, torch.float32), (torch.float32, torch.float32)]
     assert {p.dtype for p in net.parameters()} == {torch.float32}
     with autocast(torch.device("cpu"), "fp32"):
@@ -232,8 +232,8 @@ LONG = LoopStage(epochs=3, lr=0.05, accumulate=2, precision="fp32")  # 3 × 23 b
 SIZES = [1, 5, 3] * 7 + [4, 2]
 
 
-def attempt(net: Net, work: Path, fail_at: int | None, save_every: float = 0) -> Cut:
-    batches = Cut(SIZES, fail_at)
+def attempt(net: Net, work: Path, fail_at: int | None, save_every: float = 0) -> BatchesOf:
+    batches = BatchesOf(SIZES, fail_at)
     with torch.random.fork_rng():
         torch.manual_seed(3)
         if fail_at is None:
@@ -268,7 +268,7 @@ def test_a_kill_in_on_log_repeats_no_line_and_a_finished_run_trains_no_further(t
     attempt(whole, tmp_path / "whole", None)
     with torch.random.fork_rng(), pytest.raises(KeyboardInterrupt):
         torch.manual_seed(3)  # killed between the log line and the state of step 20
-        train(net, Supervised(BCE()), Cut(SIZES), LONG, tmp_path, on_log=stop, save_every=0)
+        train(net, Supervised(BCE()), BatchesOf(SIZES), LONG, tmp_path, on_log=stop, save_every=0)
     with open(tmp_path / "log.jsonl", "a") as file:
         file.write('{"stage": 0, "step": 21, "steps": 3')  # and the next line half-written
     attempt(net := Net(seed=7, dropout=0.4), tmp_path, None)
