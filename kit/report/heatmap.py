@@ -1,4 +1,4 @@
-"""A matrix as shades of one colour, with its numbers where there is room."""
+"""A matrix as shades of one colour, with its numbers if there is room."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NUMBERED = 14  # most columns that are wide enough for a number
+NUMBERED = 14  # largest number of columns with room for numbers
 SHADES = ("#f1f5f9", "#9cc0e2", "#3f80bf", "#1d4f86")  # none of them is a colour that the page exchanges
 
 
@@ -17,7 +17,7 @@ def heatmap(axes: "Axes", values: np.ndarray, names: Sequence[str], low: float, 
 
     Args:
         low: value of the lightest shade; the darkest is 1.
-        digits: of the numbers.
+        digits: digits of the numbers.
     """
     from matplotlib.colors import LinearSegmentedColormap
 

@@ -9,7 +9,7 @@ from kit.core.sums import DamagedFile, remade
 from kit.run.blend import BlendReport, last_blend
 from kit.run.run import Run
 
-MAX_RUNS = 50  # runs that are kept
+MAX_RUNS = 50  # number of runs that are kept
 
 
 def history(root: Path) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def history(root: Path) -> list[dict[str, Any]]:
 
 
 def remember(run: Run) -> None:
-    """Adds settings, members and score of the last blend; where they equal the last entry's, they take its place."""
+    """Adds settings, members and score of the last blend, or replaces the last entry if that has the same ones."""
     report = last_blend(run)
     score = (report.summary or {}).get("nested") if report else None
     entry = {
@@ -40,11 +40,11 @@ def remember(run: Run) -> None:
 
 
 def blended_members(report: BlendReport | None) -> list[str] | None:
-    """Names of the members of a blend, sorted; None where there is no blend."""
+    """Names of the members of a blend, sorted; None if there is no blend."""
     return sorted(report.weights) if report else None
 
 
 def differs(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    """Whether two runs had other settings or blended other members, as far as both entries hold them."""
-    members = [entry.get("members") for entry in (a, b)]  # an older kit did not note them
+    """Whether two runs differ in settings or blended members, as far as both entries have them."""
+    members = [entry.get("members") for entry in (a, b)]  # an older version of kit did not write them
     return a["settings"] != b["settings"] or (None not in members and members[0] != members[1])

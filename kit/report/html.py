@@ -13,7 +13,7 @@ class PageLink:
     """A cell that leads to another part of the page.
 
     Attributes:
-        words: its text.
+        words: text of the link.
         anchor: id of the element that it leads to.
     """
 
@@ -121,9 +121,9 @@ def row_filter(name: str, choices: Sequence[tuple[str, str, Sequence[tuple[str, 
     """A search field and lists to choose from, which filter the rows of the table that follows. Hidden without script.
 
     Args:
-        name: what is searched, for screen readers.
+        name: name of the search field, for screen readers.
         choices: key of the rows' `data-…` attribute, title, and (value, text) of each option, the first being chosen.
-            A row matches where the value is one of the words of its attribute, or is empty.
+            A row matches if the value is one of the words of its attribute, or is empty.
         show: rows to show before "Show all".
     """
     lists = "".join(
@@ -145,12 +145,12 @@ def definitions(pairs: Sequence[tuple[str, object]]) -> str:
 
 
 def code(words: str) -> str:
-    """What is typed into a terminal."""
+    """A command or other text for a terminal."""
     return f'<pre class="box" tabindex="0"><code>{text(words)}</code></pre>'
 
 
 def details(summary: str, content: str, anchor: str, beside: str = "") -> str:
-    """What opens by a click on its summary, or by a link to its anchor.
+    """A part that opens by a click on its summary, or by a link to its anchor.
 
     Args:
         beside: a less visible text after the summary.
@@ -160,7 +160,7 @@ def details(summary: str, content: str, anchor: str, beside: str = "") -> str:
 
 
 def group(*parts: str) -> str:
-    """Pictures and tables side by side where there is room; an odd table at the end takes the whole width."""
+    """Pictures and tables side by side if there is room; a single last one takes the whole width."""
     return f'<div class="group">{"".join(parts)}</div>' if any(parts) else ""
 
 
@@ -170,12 +170,12 @@ def stacked(*parts: str) -> str:
 
 
 def number(value: float | None, digits: int = 5) -> tuple[str, float | None]:
-    """A cell with a number of so many digits; a dot where there is none."""
+    """A cell with a number with this many digits; a dot if there is no number."""
     return ("·", None) if value is None or value != value else (f"{value:.{digits}f}", float(value))
 
 
 def shortened(words: str, most: int) -> str:
-    """The text in one line, cut where it is longer than `most` characters."""
+    """The text in one line of at most `most` characters."""
     line = " ".join(words.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-SIZE = (4.4, 3.1)  # inches: in a phone's width its letters keep about their size
-LARGE = 6.5  # inches from which on a picture has the page's whole width, and a phone scrolls it
-POINTS = 3000  # most points of a cloud
+SIZE = (4.4, 3.1)  # inches: at the width of a phone, its letters keep about their size
+LARGE = 6.5  # inches: a wider picture takes the page's whole width, and a phone scrolls it
+POINTS = 3000  # largest number of points in a scatter plot
 DPI = 150
 STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a dollar in a name is a dollar
-    "svg.fonttype": "none",  # letters stay letters: small, sharp, and of any script that the reader has a font for
+    "svg.fonttype": "none",  # text stays text: small, sharp, and in any script for which the reader has a font
     "font.size": 10.0,
     "axes.edgecolor": LIGHT["line"], "axes.labelcolor": LIGHT["faint"], "axes.titlecolor": LIGHT["ink"],
     "axes.titlesize": 10.0, "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.labelsize": 10.0,
@@ -42,8 +42,8 @@ class Figures:
     """Draws the pictures of one report.
 
     Args:
-        folder: where PNG files go.
-        names: members, each of which has one colour in all pictures.
+        folder: folder of the PNG files.
+        names: members; each has the same colour in all pictures.
         debug: whether to raise the error of a picture; if not, the page shows it.
     """
 
@@ -53,19 +53,19 @@ class Figures:
         self.made: list[str] = []
 
     def color(self, of: str | int) -> str:
-        """The colour of a member, or of a place in a row of things; the blend's is that of the text."""
+        """The colour of a member, or of a position in a list; the blend has the colour of the text."""
         if isinstance(of, int):
             return SERIES[of % len(SERIES)]
         return self.colors.setdefault(of, SERIES[len(self.colors) % len(SERIES)])
 
     def draw(self, name: str, alt: str, caption: str, plot: Plot, size: tuple[float, float] = SIZE) -> str:
-        """A figure of the page; it is also saved as NAME.png in `folder`. Where drawing fails, a note says so.
+        """A figure of the page; it is also saved as NAME.png in `folder`. If drawing fails, a note says so.
 
         Args:
-            name: of the file; one a picture.
-            alt: what there is to see, for screen readers.
+            name: name of the file, unique in a report.
+            alt: description of the picture, for screen readers.
             caption: the text below it.
-            plot: draws on the axes that it is given.
+            plot: function that draws on the given axes.
             size: width and height in inches.
         """
         try:
@@ -90,7 +90,7 @@ class Figures:
             plot(figure.add_subplot())
             buffer = io.StringIO()
             figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-            figure.set_layout_engine("none")  # it is laid out, and to do so takes as long as to draw
+            figure.set_layout_engine("none")  # it has a layout already, and computing it takes as long as drawing
             with replacing(self.folder / f"{name}.png") as temporary:
                 figure.savefig(temporary, format="png", dpi=DPI)
         return inline(buffer.getvalue(), name)
@@ -109,11 +109,11 @@ def legend(axes: "Axes", things: "Mapping[str, Artist]", loc: Any) -> None:
 
 
 def inline(svg: str, name: str) -> str:
-    """An SVG file as an element of a page: ids of its own, the page's colours, as wide as there is room.
+    """An SVG file as an element of a page: with unique ids, the page's colours, and as wide as possible.
 
     Args:
-        svg: as matplotlib writes it, in colours of `LIGHT`.
-        name: goes before every id, which a page may have once.
+        svg: the file of matplotlib, in colours of `LIGHT`.
+        name: prefix of every id, because ids of a page must be unique.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

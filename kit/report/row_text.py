@@ -8,7 +8,7 @@ from kit.report.html import shortened
 from kit.schema.pictures import several
 from kit.task import Task
 
-MAX_LETTERS = 280  # of a text; other columns get a fifth
+MAX_LETTERS = 280  # characters of a text; other columns have a fifth of it
 
 
 def row_id(data: ReportData, at: int) -> str:
@@ -17,7 +17,7 @@ def row_id(data: ReportData, at: int) -> str:
 
 
 def label_of(data: ReportData, at: int) -> str:
-    """The label of a row as the files spell it, or the labels that it has."""
+    """The label of a row as written in the files; for a multilabel task, the labels that it has."""
     return named_label(data.task, data.y[at])
 
 
@@ -39,14 +39,14 @@ def prediction_of(data: ReportData, at: int, p: np.ndarray) -> str:
     if task.kind == "binary":
         return f"{shortened(str(task.classes[1]), 30)} {p[0]:.3f}"
     names = task.classes if task.kind == "multiclass" else task.targets
-    # the columns that are furthest from the label; of classes, the most probable
+    # the columns that are furthest from the label; for classes, the most probable ones
     gap = p if task.kind == "multiclass" else np.abs(data.y[at] - p)
     order = np.argsort(-np.nan_to_num(gap), kind="stable")[: 2 if task.kind == "multiclass" else 3]
     return ", ".join(f"{shortened(str(names[i]), 24)} {p[i]:.3f}" for i in order)
 
 
 def row_content(data: ReportData, at: int) -> str:
-    """The start of what the inputs of a row hold."""
+    """The beginning of the inputs of a row."""
     row, inputs = _row(data, at), data.run.table.inputs
     texts, others = list(data.task.text), data.task.tabular(inputs)
     parts = [shortened(str(row[name]), MAX_LETTERS) for name in texts if str(row[name]).strip()]

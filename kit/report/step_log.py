@@ -22,12 +22,12 @@ class LoggedStep:
 
     Attributes:
         stage: number of the training stage, from 0.
-        step: steps of the stage that are done.
-        steps: of the stage.
-        epoch: it is in, from 1.
-        loss: mean since the line before.
-        rows_per_second: since the line before.
-        steps_per_second: since the line before.
+        step: number of finished steps of the stage.
+        steps: number of steps of the stage.
+        epoch: number of the epoch, from 1.
+        loss: mean loss since the last line.
+        rows_per_second: speed since the last line.
+        steps_per_second: the same in steps.
     """
 
     stage: int

@@ -12,10 +12,9 @@ Log = list[dict[str, Any]]
 
 
 def logs(folder: Path) -> dict[str, Log]:
-    """Every log.jsonl below a fold's folder, by the part of the fit that it belongs to ("" where there is but one).
+    """Every log.jsonl below a fold's folder, by its part of the fit ("" if there is only one part).
 
-    Each line has a `step` that goes on rising from stage to stage. Of a finished fold a log is left out if its checksum
-    does not hold.
+    The `step` of the lines rises over all stages. A log of a finished fold is left out if its checksum does not match.
     """
     found = {}
     for path in sorted(folder.rglob("log.jsonl")):
@@ -36,7 +35,7 @@ def logs(folder: Path) -> dict[str, Log]:
 
 
 def fold_logs(data: ReportData, name: str) -> dict[str, Log]:
-    """The logs of a member's folds, finished or under way, by what they belong to: fold 0, fold 1 …"""
+    """The logs of a member's folds, finished or not, by the name of the fold: fold 0, fold 1 …"""
     store, found = data.run.store(name), {}
     for fold in data.run.folds:
         for folder in (store.folder / f"fold{fold}", store.part(fold)):

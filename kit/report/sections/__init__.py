@@ -1,1 +1,1 @@
-"""The report's sections, one a file."""
+"""The sections of the report, one in each file."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def body(data: ReportData, figures: Figures) -> str:
-    """Score and gain in words, weights as a picture, thresholds, and all else that the blend reports."""
+    """Score and gain in words, weights as a picture, thresholds, and everything else that the blend reports."""
     report = data.report
     if report is None:
         why = "no member has all its folds finished" if not data.complete else "make blend has not run since"
@@ -44,7 +44,7 @@ def body(data: ReportData, figures: Figures) -> str:
 
 
 def interval(value: Any) -> str:
-    """An interval as " [low, high]" from a JSON list or dict; empty where the value is none."""
+    """An interval as " [low, high]" from a JSON list or dict; empty if the value is None."""
     if isinstance(value, dict):
         value = (value.get("low"), value.get("high"))
     if not isinstance(value, (list, tuple)) or len(value) < 2 or not all(isinstance(v, (int, float)) for v in value):
@@ -82,7 +82,7 @@ def lines(data: ReportData, report: BlendReport) -> list[str]:
 
 
 def _choices(found: dict[str, Any]) -> str:
-    """What `Auto` tried, the one that it took first."""
+    """The choices that `Auto` tried, the chosen one first."""
     tried = found.get("choices") or []
     if not tried:
         return ""
@@ -113,12 +113,12 @@ KNOWN = {"key", "weights", "score", "summary", "submitted", "warnings", "thresho
 
 
 def _extras(data: dict[str, Any], summary: dict[str, Any]) -> list[tuple[str, Any]]:
-    """What a kind of blend reports beyond what all of them report."""
+    """What this kind of blend reports in addition to other blends."""
     return [(name, value) for source in (data, summary) for name, value in source.items() if name not in KNOWN]
 
 
 def _more(name: str, value: Any) -> str:
-    """One such value, as a table or a sentence."""
+    """One of these values, as a table or a sentence."""
     title = name.replace("_", " ")
     if value is None or value == [] or value == {} or value == "":
         return ""

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BINS = 10
-FEWEST = 5  # rows of a bin that is drawn
+FEWEST = 5  # smallest number of rows in a bin that is drawn
 LINES = 8
 
 
 def body(data: ReportData, figures: Figures) -> str:
-    """Mean label against mean prediction of rows with like predictions."""
+    """Mean label against mean prediction of rows with similar predictions."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")
     values = data.task.kind == "regression"
@@ -60,7 +60,7 @@ def body(data: ReportData, figures: Figures) -> str:
 
 
 def _tenths(lines: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    """The points of the picture of values: of each tenth of the rows, sorted by prediction, both means."""
+    """The points of the plot of values: both means for each tenth of the rows, sorted by prediction."""
     rows: list[list[Cell]] = []
     for name, (y, p) in lines.items():
         for mean_prediction, mean_label, count in zip(*reliability(y, p, BINS, by="count"), strict=True):
@@ -73,12 +73,12 @@ def _tenths(lines: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
 
 
 def _pairs(data: ReportData, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Column → labels and predictions; of classes: whether the most probable one is right, and its probability."""
+    """Column → labels and predictions; for classes: whether the most probable one is right, and its probability."""
     y, p = data.y, data.predictions[name].astype(np.float64)
     if data.task.kind == "multiclass":
         right = (p.argmax(axis=1) == y[:, 0]).astype(float)
         return {"most probable class": (right, p.max(axis=1) / np.maximum(p.sum(axis=1), 1e-12))}
-    known = [~np.isnan(column) for column in y.T]  # a target of several may have gaps
+    known = [~np.isnan(column) for column in y.T]  # with several targets, labels may be missing
     return {
         target: (y[rows, i], p[rows, i]) for i, (target, rows) in enumerate(zip(data.task.targets, known, strict=True))
     }
@@ -108,7 +108,7 @@ def _plot(
 
 
 def wilson(share: float, n: float, z: float = 1.959964) -> tuple[float, float]:
-    """Bounds of a share seen in `n` rows (Wilson 1927), 95 % by default."""
+    """Interval of a share that was observed in `n` rows (Wilson 1927), 95 % by default."""
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return float(middle - half), float(middle + half)

@@ -21,7 +21,7 @@ def body(data: ReportData, figures: Figures) -> str:
     if None not in (before.get("members"), now["members"]):
         old[MEMBERS], new[MEMBERS] = ", ".join(before["members"]), ", ".join(now["members"])
     changed = [name for name in dict.fromkeys([*new, *old]) if old.get(name) != new.get(name)]
-    # where the class changed, the settings below it are another's: only the class is named
+    # if the class has changed, the settings below it are those of another class: only the class is named
     changed = [name for name in changed if not any(name.startswith(f"{other}.") for other in changed)]
     rows: list[list[Cell]] = [[name, _shown(old, name), _shown(new, name)] for name in changed]
     scores = [before["score"], (data.report.summary or {}).get("nested") if data.report else None]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_BARS = 12
-# AUC below which, and the words for it
+# upper limit of the AUC, and the words for it
 VERDICTS = ((0.55, "look alike"), (0.65, "differ a little"), (0.8, "differ clearly"), (np.inf, "differ strongly"))
 
 
@@ -53,7 +53,7 @@ def body(data: ReportData, figures: Figures) -> str:
 
 
 def verdict(found: Drift) -> str:
-    """How far train and test differ for certain, in words."""
+    """How much train and test certainly differ, in words."""
     lows = [0.5 if auc.low != auc.low else auc.low for auc in (found.auc, found.words) if auc]
     return next(words for bound, words in VERDICTS if max(lows) < bound)
 

@@ -18,13 +18,13 @@ PAIRS = 60  # of a table
 
 
 def residuals(data: ReportData, p: np.ndarray, column: int) -> np.ndarray:
-    """(n,) label minus prediction (n, outputs) in a column; a class is 1 where it is the true one."""
+    """(n,) label minus prediction (n, outputs) in a column; the label of a class is 1 if it is the true class."""
     y = data.y[:, 0] == column if data.task.kind == "multiclass" else data.y[:, column]
     return np.asarray(y - p[:, column], dtype=np.float64)
 
 
 def correlations(columns: Iterable[np.ndarray]) -> np.ndarray:
-    """(members, members) Pearson correlation of errors, a mean over the columns (members, n) that have one."""
+    """(members, members) Pearson correlation of errors, the mean over the columns (members, n) that have one."""
     total: np.ndarray | float = 0.0
     count: np.ndarray | int = 0
     for errors in columns:
@@ -42,7 +42,7 @@ def body(data: ReportData, figures: Figures) -> str:
         return ""
     names = [name for name in data.members if name in data.best_first[:MAX_DRAWN]]
     rest = f" The {MAX_DRAWN} best of {len(data.members)} members." if len(data.members) > MAX_DRAWN else ""
-    # a column at a time: errors of all would be the bank once more, in numbers twice as long
+    # one column at a time: the errors of all columns would need twice the memory of the bank
     matrix = correlations(
         np.stack([residuals(data, data.members[name], column) for name in names]) for column in range(data.task.outputs)
     )

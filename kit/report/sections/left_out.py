@@ -20,7 +20,7 @@ EVERY = 2.0  # seconds between lines of progress
 def body(data: ReportData) -> str:
     """A table of what members add, those that add most first.
 
-    Empty where there is no blend of two or more, or the page does not show all of its members.
+    Empty if there is no blend of at least two members, or if the page does not show all of them.
     """
     report = data.report
     if data.blend is None or not report or not report.summary:
@@ -46,7 +46,7 @@ def body(data: ReportData) -> str:
 
 
 def _blend(data: ReportData) -> Blend:
-    """The blend, or the one that Auto took: a choice among ten blends would take ten times as long."""
+    """The blend, or the one that Auto chose: a choice among ten blends would take ten times as long."""
     blend, choice = data.run.recipe.blend, data.blend_json.get("choice")
     return blend.named(choice) if isinstance(blend, Auto) and choice else blend
 

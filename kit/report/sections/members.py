@@ -18,7 +18,7 @@ def anchor(data: ReportData, name: str) -> str:
 
 
 def body(data: ReportData, figures: Figures) -> str:
-    """A folded part for each member, the best first."""
+    """A part for each member, the best first; it opens by a click."""
     note = paragraph("A click on a member opens its curves, folds and settings.", "faint")
     return note + "".join(_member(data, name, figures) for name in data.by_score)
 
@@ -53,7 +53,7 @@ def _folds(data: ReportData, name: str) -> str:
 
 
 def _settings(data: ReportData, name: str) -> str:
-    """Every setting, those that differ from the recipe's own first."""
+    """Every setting; those that differ from the recipe come first."""
     now = flat_settings(data.run.recipe.members[name].to_dict())
     recipe = type(data.run.recipe)().members.get(name)
     before: dict[str, Any] = flat_settings(recipe.to_dict()) if recipe is not None else now

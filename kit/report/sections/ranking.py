@@ -18,7 +18,7 @@ Curve = tuple[str, np.ndarray, np.ndarray, float]  # name, x, y, area
 
 
 def body(data: ReportData, figures: Figures) -> str:
-    """Binary: the curves of blend and members. Multilabel: those of each column, of the blend."""
+    """Binary: the curves of blend and members. Multilabel: the curves of the blend for each column."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")
     several, of = data.task.kind == "multilabel", data.leader
@@ -66,7 +66,7 @@ def precision_recall(name: str, y: np.ndarray, p: np.ndarray) -> Curve:
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(y, p)
-    recall, best = np.unique(recall[::-1], return_index=True)  # of equal recalls the first is that of best precision
+    recall, best = np.unique(recall[::-1], return_index=True)  # of equal recalls, the first has the best precision
     below = np.cumsum(np.diff(recall, prepend=0.0) * precision[::-1][best])  # of which the last is average precision
     at = list(thinned(len(recall), MAX_POINTS))
     # a step is as high as the mean precision of the recalls that it spans, so that thinning leaves the area alone

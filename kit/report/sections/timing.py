@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def spent(data: ReportData, name: str) -> dict[str, float]:
-    """Seconds of a member's finished folds: what for → how many."""
+    """Seconds of a member's finished folds: purpose → seconds."""
     total: dict[str, float] = {}
     for kept in data.folds[name].values():
         for what, seconds in kept.score["seconds"].items():
@@ -48,7 +48,7 @@ def body(data: ReportData, figures: Figures) -> str:
 
 
 def plot_times(axes: "Axes", times: dict[str, dict[str, float]]) -> None:
-    """Draws a bar for each member, in pieces by what the time was spent on."""
+    """Draws a bar for each member, in pieces for each purpose."""
     longest = max(sum(parts.values()) for parts in times.values())
     unit, name = (3600, "hours") if longest > 7200 else (60, "minutes") if longest > 180 else (1, "seconds")
     names = list(reversed(times))

@@ -19,7 +19,7 @@ FIRST = 8  # rows to show before "Show all"
 
 
 def body(data: ReportData, figures: Figures) -> str:
-    """Rows of highest loss of the leader and of each member, with label, prediction and content."""
+    """Rows with the highest loss of the leader and of each member, with label, prediction and content."""
     if not data.predictions:
         return paragraph("No fold is finished yet.")
     leader = data.unranked_leader
@@ -62,7 +62,7 @@ def worst(loss: np.ndarray, labels: list[np.ndarray], most: int) -> list[int]:
     """Positions of the `most` highest losses and of the `PER_LABEL` highest of each label, the highest first.
 
     Args:
-        loss: (n,) of each row.
+        loss: (n,) loss of each row.
         labels: (n,) whether a row has the label, one array for each.
     """
     order = np.argsort(-loss, kind="stable")
@@ -73,7 +73,7 @@ def worst(loss: np.ndarray, labels: list[np.ndarray], most: int) -> list[int]:
 
 
 def _labels(data: ReportData) -> dict[str, np.ndarray]:
-    """Label → (n,) whether a row has it; none of a regression."""
+    """Label → (n,) whether a row has it; none for a regression."""
     y, task = data.y, data.task
     if task.kind == "multilabel":
         columns = {target: y[:, i] >= 0.5 for i, target in enumerate(task.targets)}

@@ -1,4 +1,4 @@
-"""Training curves of a member: loss by step and score by epoch, a line a fold."""
+"""Training curves of a member: loss by step and score by epoch, a line for each fold."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ MAX_POINTS = 500  # of a drawn curve
 
 
 def curves(name: str, found: dict[str, Log], metric: str, figures: Figures) -> list[str]:
-    """The pictures of a member: none where it logs no loss.
+    """The pictures of a member; none if it logs no loss.
 
     Args:
-        name: of the member.
+        name: name of the member.
         found: its logs by fold, see `fold_logs`.
         metric: name of the metric of its scores.
     """
@@ -62,7 +62,7 @@ def _plot(axes: "Axes", found: dict[str, Log]) -> None:
 
 
 def _plot_series(axes: "Axes", found: dict[str, Log], what: str) -> None:
-    """What was logged under one name, a line a fold."""
+    """What was logged under one name, a line for each fold."""
     for index, (part, log) in enumerate(found.items()):
         lines = [line for line in log if isinstance(line.get(what), (int, float))]
         lines = [lines[i] for i in thinned(len(lines), MAX_POINTS)]

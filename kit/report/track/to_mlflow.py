@@ -32,8 +32,8 @@ BATCH = 100  # params, or metrics, a call
 
 
 def show(run: Run, names: list[str]) -> str:
-    """Logs what is not shown yet. A run is found again by its tag kit.key, and gets only what it lacks;
-    one that holds other values than the bank does now is logged again.
+    """Logs what is not shown yet. A run is recognised by its tag kit.key, and only missing values are added; if its
+    values differ from those of the bank, it is logged again.
 
     Returns:
         What was logged, and how to see it.
@@ -74,7 +74,7 @@ def _log(client: "MlflowClient", experiment: str, thing: TrackedRun) -> bool:
         return False
     stored = _stored(client, found[0], thing) if found else {}
     if any(thing.scores[name].get(step, value) != value for name, points in stored.items() for step, value in points):
-        # no store can delete a point: a fold that was fitted again or has another score now makes a new run
+        # no store can delete a point: if a fold was fitted again or has another score, there is a new run
         client.delete_run(found.pop().info.run_id)
         stored = {}
     entry = found[0] if found else client.create_run(experiment, run_name=thing.name, tags={"kit.key": thing.key})
@@ -88,18 +88,18 @@ def _log(client: "MlflowClient", experiment: str, thing: TrackedRun) -> bool:
         client.log_batch(number, metrics[start : start + BATCH], params[start : start + BATCH])
     for path in thing.files:
         client.log_artifact(number, str(path))
-    client.log_batch(number, tags=[RunTag("kit.content", content)])  # last: a run that was cut off is gone on with
+    client.log_batch(number, tags=[RunTag("kit.content", content)])  # last: so an incomplete run is continued
     client.set_terminated(number)
     return True
 
 
 def _stored(client: "MlflowClient", entry: "Logged", thing: TrackedRun) -> dict[str, list[tuple[int, float]]]:
-    """Score → (step, value) of all points of it that a run has."""
+    """Score → (step, value) of all its points in a run."""
     known = [name for name in thing.scores if _name(name) in entry.data.metrics]
     histories = {name: client.get_metric_history(entry.info.run_id, _name(name)) for name in known}
     return {name: [(point.step, point.value) for point in points] for name, points in histories.items()}
 
 
 def _name(name: str) -> str:
-    """The name less what some store refuses."""
+    """The name without characters that some store refuses."""
     return re.sub(r"[^\w./ -]", "_", name)[:240]

@@ -18,7 +18,7 @@ from kit.run.run import Run
 
 
 def show(run: Run, names: list[str]) -> str:
-    """Writes event files of what is not shown yet; what has more to show than before is written again as a whole.
+    """Writes event files of what is not shown yet; if there is more to show than before, the file is written again.
 
     Returns:
         What was written, and how to see it.
@@ -34,7 +34,7 @@ def _write(folder: Path, thing: TrackedRun) -> bool:
     try:
         if read_json(folder / "shown.json")["content"] == content:
             return False
-    except (OSError, ValueError, LookupError, TypeError):  # nothing was written there yet, or not to its end
+    except (OSError, ValueError, LookupError, TypeError):  # nothing is written there yet, or the file is incomplete
         pass
     part = folder.with_name(folder.name + ".part")
     remove(part)

@@ -1,4 +1,4 @@
-"""What another tool shows of a run: one run for each member, one for the blend."""
+"""The contents for other tools: one run for each member, one for the blend."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,14 +13,15 @@ from kit.run.run import Run
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """One thing that a tool lists as a run: a member, or the blend.
+    """What a tool shows as one run: a member, or the blend.
 
     Attributes:
-        key: names it for good: a folder of the bank, or the blend's key. Other settings, rows or folds, another key.
-        name: what people read.
-        settings: knob → value.
+        key: its permanent key: the name of a folder in the bank, or the blend's key. With other settings, rows or folds
+            the key is another one.
+        name: name to show.
+        settings: setting → value.
         scores: name → step → number; a fold's score has the fold as its step.
-        files: what belongs to it.
+        files: files to attach.
     """
 
     key: str
@@ -31,7 +32,7 @@ class TrackedRun:
 
 
 def tracked_runs(run: Run, names: list[str]) -> Iterator[TrackedRun]:
-    """The members with a finished fold or a log, then the blend of the present settings."""
+    """The members with a finished fold or a log, then the blend of the current settings."""
     data, metric = ReportData(run, names), run.table.task.metric.name
     for name in names:
         scores: dict[str, dict[int, float]] = {}
