@@ -93,7 +93,7 @@ def show(
     comp: Comp, only: Only = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
     images: Images = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Show the table of members and folds; images=1: also pictures."""
+    """Show the table; with images=1 the pictures too."""
     from kit.report import leaderboard
     from kit.run.blend import last_blend
 
