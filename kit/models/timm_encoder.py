@@ -138,6 +138,10 @@ class HeadPool(nn.Module):
             return pooled
         return pooled[:, :, None, None] if self.channels_first else pooled[:, None, None]
 
+    def is_identity(self) -> bool:
+        """What some networks ask of timm's own pooling: whether it leaves maps as they are."""
+        return False
+
 
 @contextlib.contextmanager
 def _resting_norms(backbone: nn.Module) -> Iterator[None]:

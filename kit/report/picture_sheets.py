@@ -66,7 +66,7 @@ def makers(data: ReportData) -> Iterator[tuple[str, Make]]:
 
 
 def batches(data: ReportData, name: str, left: Sequence[str] = ()) -> ContactSheet:
-    """The first pictures that a member's network learns from.
+    """Pictures of the first batches that a member's network learns from, those that are augmented first.
 
     Args:
         data: of the report.
@@ -80,7 +80,8 @@ def batches(data: ReportData, name: str, left: Sequence[str] = ()) -> ContactShe
     run, table = data.run, data.run.table
     fold = run.folds[0]
     train, valid = (replace(table.rows(at), groups=run.clusters_of(at)) for at in run.split(fold))
-    found = train_pictures(run.recipe.members[name], train, valid, MOST)
+    seen = train_pictures(run.recipe.members[name], train, valid, 2 * MOST)
+    found = sorted(seen, key=lambda one: not one.changed)[:MOST]
     place = np.cumsum(data.rows) - 1  # of each train row in `data.rows`
     tiles = []
     for one in found:
@@ -89,11 +90,13 @@ def batches(data: ReportData, name: str, left: Sequence[str] = ()) -> ContactShe
             lines.append(_predicted(data, int(place[one.at])))
         lines.append("augmented" if one.changed else "as it is")
         tiles.append(_tile([Image.fromarray(np.ascontiguousarray(one.pixels))], [None], lines))
-    changed = sum(one.changed for one in found)
-    how = f"{changed} of these {len(found)} are augmented" if changed else "none of them is augmented"
+    changed = sum(one.changed for one in seen)
+    how = f"{changed} of the first {len(seen)} are augmented" if changed else "none of them is augmented"
     others = f" Batches of {', '.join(left)} are not shown." if left else ""
     size = found[0].pixels.shape[0] if found else 0
-    note = f"The first train pictures of fold {fold}, of {size} pixels, as the network is shown them: {how}.{others}"
+    note = (
+        f"Pictures of the first batches of fold {fold}, of {size} pixels, as the network is shown them; {how}.{others}"
+    )
     return ContactSheet(f"batches-{name}", f"Train batches of {name}", note, tuple(tiles))
 
 

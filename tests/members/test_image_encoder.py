@@ -97,6 +97,7 @@ FAMILIES = {  # maps (n, c, h, w), maps (n, h, w, c) and tokens (n, tokens, c); 
     "mambaout": lambda: timm.create_model("test_mambaout", num_classes=0),
     "maxvit": lambda: timm.create_model("test_maxvit", num_classes=0, img_size=64),
     "nfnet": lambda: timm.create_model("test_nfnet", num_classes=0),
+    "lowformer": lambda: timm.create_model("lowformer_b0", num_classes=0),  # asks its pooling whether it is one
 }
 
 

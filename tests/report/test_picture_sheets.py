@@ -191,8 +191,9 @@ def test_captions_say_id_label_and_prediction(fitted: tuple[Run, Any], sheets: d
     found = {tile.caption[0] for tile in sheets["label-errors"].tiles}
     assert found >= {f"p{i:02d}" for i in WRONG}
     batches = sheets["batches-net"]
-    assert "of fold 0, of 32 pixels" in batches.note and "of these 20 are augmented" in batches.note
-    assert {tile.caption[-1] for tile in batches.tiles} == {"augmented", "as it is"}
+    assert "of fold 0, of 32 pixels" in batches.note and "of the first 20 are augmented" in batches.note
+    last = [tile.caption[-1] for tile in batches.tiles]
+    assert {*last} == {"augmented", "as it is"} and last == sorted(last, key="augmented".__ne__)  # augmented ones first
     assert all(re.fullmatch(r"predicted <b>dog 0\.\d{3}", tile.caption[2]) for tile in batches.tiles)
 
 
