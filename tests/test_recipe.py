@@ -112,7 +112,7 @@ def test_a_recipe_states_its_task() -> None:
         Taskless()
 
 
-def test_a_recipe_without_members_is_refused_by_whatever_asks_for_them() -> None:
+def test_a_recipe_without_members_is_refused_where_they_are_needed() -> None:
     class Memberless(Recipe):
         task = TASK
 

@@ -100,7 +100,7 @@ def test_other_sizes_and_names_and_rows_find_nothing(tmp_path: Path) -> None:
     assert Source(FRAME, tmp_path).blocks("double", double, size=5)["first"].tolist() == [0, 5]
 
 
-def test_a_damaged_cache_is_computed_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_cache_is_computed_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for cache, name in (("a", "twice.npy"), ("b", "sums.json")):
         whole = Source(FRAME, tmp_path / cache).once("double", double)
         (folder,) = tmp_path.glob(f"{cache}/*/double")

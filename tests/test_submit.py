@@ -96,9 +96,7 @@ def test_test_rows_that_the_sample_does_not_ask_for_are_left_out() -> None:
         ((-1, 1), [0.5, 0.1], [-1, 1]),
     ],
 )
-def test_labels_are_spelled_as_the_sample_spells_them(
-    classes: Any, theirs: Any, written: list[Any], tmp_path: Path
-) -> None:
+def test_labels_are_written_as_in_the_sample(classes: Any, theirs: Any, written: list[Any], tmp_path: Path) -> None:
     task = Task(name="t", kind="binary", targets="y", classes=classes, metric=f1)
     sample = pd.DataFrame({"id": ["1", "2"], "y": theirs})
     frame = submission(task, sample, ["1", "2"], np.array([[0.1], [0.9]]))
@@ -108,7 +106,7 @@ def test_labels_are_spelled_as_the_sample_spells_them(
     assert soft["y"].tolist() == [0.1, 0.9], "a metric of probabilities gets probabilities, whatever the sample holds"
 
 
-def test_classes_are_spelled_as_the_sample_spells_them() -> None:
+def test_classes_are_written_as_in_the_sample() -> None:
     p = np.eye(3)
     frame = submission(PETS, pd.DataFrame({"id": ["1", "2", "3"], "pet": ["Dog", "Dog", "Cat"]}), ["1", "2", "3"], p)
     assert frame["pet"].tolist() == ["Cat", "Dog", "eel"], (

@@ -205,7 +205,7 @@ def test_a_store_of_the_bank_is_that_of_the_contents(tmp_path: Path) -> None:
     assert found[0] == found[2] != found[1]
 
 
-def test_features_are_computed_anew_when_their_file_changes(tmp_path: Path) -> None:
+def test_features_are_computed_again_when_their_file_changes(tmp_path: Path) -> None:
     path = tmp_path / "number.txt"
     rows = Rows(TASK, Source(pd.DataFrame({"t": ["a", "b"]}), tmp_path / "cache"), np.arange(2))
     for number in (1, 22):
@@ -226,7 +226,7 @@ def test_tampered_hangs_on_the_segmenter_and_its_version(tmp_path: Path, monkeyp
     assert Tampered(segmenter=Jieba()).key() != Tampered().key()
 
 
-def test_views_are_made_anew_when_a_lexicon_changes(tmp_path: Path) -> None:
+def test_views_are_made_again_when_a_lexicon_changes(tmp_path: Path) -> None:
     path = tmp_path / "lexicon.tsv"
     rows = Rows(TASK, Source(pd.DataFrame({"t": ["好"]}), tmp_path / "cache"), np.arange(1))
     for other in ("妙", "绝佳"):
@@ -235,7 +235,7 @@ def test_views_are_made_anew_when_a_lexicon_changes(tmp_path: Path) -> None:
         assert with_views(rows, views, 0).texts() == ["好", other]
 
 
-def test_vectors_are_read_anew_when_their_file_changes(tmp_path: Path) -> None:
+def test_vectors_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
     path = tmp_path / "vectors.txt"
     rows = Rows(TASK, Source(pd.DataFrame({"t": ["a b", "a b"]}), tmp_path / "cache"), np.arange(2))
     spec = TextNet(vectors=VectorFile(path=str(path)))
@@ -245,7 +245,7 @@ def test_vectors_are_read_anew_when_their_file_changes(tmp_path: Path) -> None:
         assert values is not None and values[-1].tolist() == [number, 0]
 
 
-def test_misspellings_are_read_anew_when_their_file_changes(tmp_path: Path) -> None:
+def test_misspellings_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
     pytest.importorskip("nlpaug")
     path = tmp_path / "slips.txt"
     spec = SpellingErrors(file=str(path), share=1.0)

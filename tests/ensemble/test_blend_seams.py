@@ -76,7 +76,7 @@ def test_auto_stands_outside_what_could_not_tell_its_scales(kind: Any) -> None:
         Auto(choices=(Mean(), Auto()))
 
 
-class Fickle(Auto):
+class Changeable(Auto):
     """Takes ranks without fold 0 and a scale of its own without the others."""
 
     def learn(self, oof: OutOfFold) -> FittedBlend:
@@ -88,10 +88,10 @@ class Fickle(Auto):
 def test_where_auto_may_stand_its_folds_are_joined_by_rank() -> None:
     y, p, plan = bank([1, 1.5], n=400)
     p = 0.2 * p
-    fickle = Fickle(choices=(Mean(), RankMean()))
+    changing = Changeable(choices=(Mean(), RankMean()))
     plain = nested(Mean(), OutOfFold(p, y, roc_auc, plan=plan), rounds=0)
-    layers = MultiLayerStack(first=(Mean(), Greedy(rounds=2)), last=fickle)
-    for how in (fickle, layers, PriorShift(blend=fickle, test_share=(0.3,))):
+    layers = MultiLayerStack(first=(Mean(), Greedy(rounds=2)), last=changing)
+    for how in (changing, layers, PriorShift(blend=changing, test_share=(0.3,))):
         found = nested(how, OutOfFold(p, y, roc_auc, plan=plan), rounds=0)
         assert found is not None and plain is not None and set(found.chosen.values()) == {"Mean", "RankMean"}
         assert found.score == pytest.approx(plain.score, abs=0.01)

@@ -13,7 +13,7 @@ from tests.helpers.seeds import SEED
 
 
 @pytest.mark.slow
-def test_a_damaged_artefact_is_made_anew_or_refused_by_name_and_never_used(tmp_path: Path) -> None:
+def test_a_damaged_artefact_is_made_again_or_refused_by_name_and_never_used(tmp_path: Path) -> None:
     assert not set(read()[0].codes) - {0}
     found = artefacts(finished())
     for kind in (".npy", ".npz", ".json", ".safetensors", ".jsonl", ".db", ".txt", ".csv", ".png", ".html"):

@@ -63,7 +63,7 @@ def test_pairs_are_those_of_a_naive_comparison() -> None:
     assert [bits[i, j] for i, j in found.pairs] == found.bits.tolist()
 
 
-def test_they_stay_in_one_fold_and_are_told(tmp_path: Path) -> None:
+def test_they_stay_in_one_fold_and_are_noted(tmp_path: Path) -> None:
     cells = [saved(photo(seed)) for seed in range(12)]
     cells[7], cells[11] = cells[2], saved(photo(2), "JPEG", quality=60)
     train = pd.DataFrame({"id": [str(i) for i in range(12)], "image": cells, "label": [0, 1] * 6})

@@ -55,7 +55,7 @@ def changed_of(bert: Path, rows: Rows, share: float = 0.5) -> AugmentedRows:
     return AugmentedRows(spec_of(bert).make_dataset(rows), rows, Shout(), share, 0)
 
 
-def test_a_share_of_the_rows_is_changed_anew_in_each_epoch(bert: Path) -> None:
+def test_a_share_of_the_rows_is_changed_again_in_each_epoch(bert: Path) -> None:
     rows = rows_of().take(np.arange(40)[::-1])
     changed = changed_of(bert, rows)
     batches = batches_of(bert, rows, changed)

@@ -192,7 +192,7 @@ def test_layers_freeze_thaw_and_decay_as_those_of_a_text_encoder(name: str) -> N
         assert rate[id(weight)] == (3.0 if layer[n] is None else 0.5 ** layer[n])
 
 
-def test_reinit_draws_the_top_blocks_anew_and_no_others(folder: Path) -> None:
+def test_reinit_draws_the_top_blocks_again_and_no_others(folder: Path) -> None:
     rows = picture_rows(n=4)
     plain, anew = (tiny(str(folder), pretrained=True, reinit=k) for k in (0, 2))
     bodies = [spec.make_body(spec.make_dataset(rows), rows) for spec in (plain, anew)]
@@ -416,7 +416,7 @@ def test_a_broken_picture_teaches_nothing_and_is_predicted_as_the_mean(tmp_path:
         tiny().learn(rows_of([b"x", b"y"]), whole, tmp_path / "none")
 
 
-def test_batch_norms_are_frozen_where_asked(tmp_path: Path) -> None:
+def test_batch_norms_are_frozen_if_set(tmp_path: Path) -> None:
     rows = picture_rows(n=16)
     dataset = tiny(freeze_norm=True).make_dataset(rows)
     body = tiny(freeze_norm=True).make_body(dataset, rows)

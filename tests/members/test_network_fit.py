@@ -94,7 +94,7 @@ def test_a_penalty_counts_with_the_weight_that_was_set(tmp_path: Path, monkeypat
 # ---- stop=inner --------------------------------------------------------------------------------------
 
 
-def test_rows_that_judge_the_epochs_are_not_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_score_the_epochs_are_not_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handed, rows = Handed(monkeypatch), rows_of()
     spec = SMALL.override("stop=inner", "inner=0.3", "epochs=1")
     first = spec.learn(rows, rows, tmp_path / "first").predict(rows)
@@ -127,7 +127,7 @@ def test_rows_that_the_folds_keep_together_stay_together_inside(
     assert taken.groups is not None and taken.groups.tolist() == groups[[5, 2]].tolist()
 
 
-def test_too_few_groups_are_told(tmp_path: Path) -> None:
+def test_too_few_groups_are_named(tmp_path: Path) -> None:
     rows = rows_of()
     one = Rows(rows.task, rows.source, rows.at, rows.labels, groups=np.zeros(len(rows), dtype=int))
     with pytest.raises(KitError) as error:

@@ -55,7 +55,7 @@ def test_a_picture_changes_by_its_row_and_epoch_alone(augment: Augment) -> None:
     assert all(np.array_equal(p, noise(i)) for i, p in enumerate(pictures))  # the pictures themselves stay
 
 
-def test_heavier_ones_change_more_and_flips_are_those_asked_for() -> None:
+def test_heavier_ones_change_more_and_flips_are_the_chosen_ones() -> None:
     picture = noise(3)
 
     def difference(augment: Augment) -> float:

@@ -271,7 +271,7 @@ def test_what_is_refused(settings: str) -> None:
 @pytest.mark.parametrize(
     "net", [cls() for cls in Net.__subclasses__()] + [ONLSTM(both=False), Transformer(causal=True)]
 )
-def test_a_network_says_whether_it_can_foretell(net: Net) -> None:
+def test_a_network_says_whether_it_can_predict(net: Net) -> None:
     built = net.build(16)
     assert net.is_causal == bool(getattr(built, "causal", False))
     assert net.carries_state == bool(getattr(built, "memory_widths", []))

@@ -72,7 +72,7 @@ def test_no_more_of_a_bomb_is_unpacked_than_is_looked_at(tmp_path: Path, monkeyp
     assert asked == [1001]
 
 
-def test_what_is_encrypted_or_holds_several_files_or_none_is_told(tmp_path: Path) -> None:
+def test_what_is_encrypted_or_holds_several_files_or_none_is_named(tmp_path: Path) -> None:
     assert refused(tmp_path, encrypted()) == "train.csv: is encrypted; unpack it with its password first"
     several = refused(tmp_path, zipped(**{"train.csv": b"a", "test.csv": b"b"}))
     assert several == "train.csv: holds 2 files, not one: train.csv, test.csv"

@@ -84,7 +84,7 @@ def test_the_id_may_have_another_name_in_each_file(
     [("11,12", "11.0,12.0"), ("11.0,12.0", "11,12"), ("0011,0012", "11,12"), ("11,12", "0011,0012"),
      (f"{BIG},{BIG[:-1]}2", f"{BIG},{BIG[:-1]}2"), ("007,7a", "007,7a"), ("1e5,NA", "1e5,NA"), ("a b,True", "a b,True")],
 )  # fmt: skip
-def test_ids_are_spelled_as_the_sample_spells_them(ours: str, theirs: str, tmp_path: Path) -> None:
+def test_ids_are_written_as_in_the_sample(ours: str, theirs: str, tmp_path: Path) -> None:
     (a, b), (c, d) = ours.split(","), theirs.split(",")
     (tmp_path / "train.csv").write_text("id,x,y\n1,2,0\n2,3,1\n")
     (tmp_path / "test.csv").write_text(f"id,x\n{a},5\n{b},6\n")
@@ -101,7 +101,7 @@ def test_ids_that_would_become_equal_stay_apart(tmp_path: Path) -> None:
         read(tmp_path, TRAIN, "id,x 7,5 07,6", "id,y 7.0,0 07,0")
 
 
-def test_a_sample_that_asks_for_fewer_rows(tmp_path: Path) -> None:
+def test_a_sample_with_fewer_rows(tmp_path: Path) -> None:
     table = read(tmp_path, TRAIN, "id,x 11,5 12,6 13,7", "id,y 13,0 11,0")
     assert submitted(table) == (["id", "y"], ["13", "11"], [0.02, 0.0])
     assert table.notes == ("sample.csv: has 2 of the 3 test rows, and only these are submitted",)

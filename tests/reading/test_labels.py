@@ -40,7 +40,7 @@ def read(folder: Path, labels: list[Any], kind: str = "binary", classes: tuple[A
         (["false", "false", "false", "false"], ("false", "true")),
     ],
 )
-def test_two_labels_are_read_and_the_positive_one_is_told(labels: list[Any], classes: Any, tmp_path: Path) -> None:
+def test_two_labels_are_read_and_the_positive_one_is_noted(labels: list[Any], classes: Any, tmp_path: Path) -> None:
     table = read(tmp_path, labels)
     assert table.task.classes == classes
     positive = [label_text(label) == label_text(classes[1]) for label in labels]

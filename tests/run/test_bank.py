@@ -216,7 +216,9 @@ def test_what_only_an_unfinished_fit_needs_goes_with_the_end(tmp_path: Path) -> 
     assert set(sums) == {"valid.npy", "test.npy", "score.json", *left} and store.model(0) == fold / "model"
 
 
-def test_a_damaged_spec_is_written_anew_with_the_next_fit(store: FoldStore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_spec_is_written_again_with_the_next_fit(
+    store: FoldStore, capsys: pytest.CaptureFixture[str]
+) -> None:
     finish(store)
     path = store.folder / "spec.json"
     whole = path.read_bytes()

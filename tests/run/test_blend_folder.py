@@ -130,7 +130,7 @@ def test_cv_refuses_it_before_the_work(house: House) -> None:
     assert not (house.folder / "runs").exists() and house.fits() == []
 
 
-def test_a_blend_of_an_earlier_version_is_made_anew(small: Any) -> None:
+def test_a_blend_of_an_earlier_version_is_made_again(small: Any) -> None:
     run = small()
     report = blend(run, NAMES)
     assert report is not None

@@ -145,7 +145,7 @@ class Illiterate(Draw):
         return super().learn(train, valid, work)
 
 
-def test_the_contract_wants_a_refusal_before_the_fit(tmp_path: Path) -> None:
+def test_the_contract_needs_a_refusal_before_the_fit(tmp_path: Path) -> None:
     task = Task(name="m", kind="binary", targets="y", text="t", metric=roc_auc)
     clause = "^Illiterate: a task that it cannot read is refused by check, before any fit: without text and pictures the fit failed with"
     with pytest.raises(ContractError, match=clause):

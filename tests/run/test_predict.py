@@ -87,7 +87,7 @@ def test_new_rows_are_those_of_the_run(run: Run) -> None:
         new_rows(run, run.table.test[["id", "x"]])
 
 
-def test_cells_of_new_rows_that_do_not_fit_are_told_and_count_as_missing(run: Run) -> None:
+def test_cells_of_new_rows_that_do_not_fit_are_named_and_count_as_missing(run: Run) -> None:
     session = Session(run)
     session.blend()
     frame = run.table.test.astype({"x": object})

@@ -277,7 +277,7 @@ def test_a_damaged_file_of_an_attempt_fails_no_fold(left: str, small: Any, tmp_p
     assert fit_fold(run, "memory", 0).state == "done"
 
 
-def test_a_damaged_plan_is_drawn_anew_and_said(small: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_plan_is_drawn_again_and_said(small: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = opened(small, tmp_path)
     run.keep_plan()
     (path,) = run.root.glob("folds-*.npy")

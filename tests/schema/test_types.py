@@ -99,7 +99,7 @@ def test_signs_of_numbers_are_those_of_the_column(values: list[str], wanted: lis
     assert both(values, values) == (wanted, wanted)
 
 
-def test_decimal_commas_are_told() -> None:
+def test_decimal_commas_are_noted() -> None:
     assert table_of(["1,5", "2,5"], ["3,25"]).notes == ("columns read as numbers with decimal commas (x)",)
 
 

@@ -52,7 +52,7 @@ def test_accents_that_tell_words_apart_stay() -> None:
     "alphabet", ["春夏秋冬山川花鳥風月雨雪", "กขคงจชตถทนปพ", "あいうえおかきくけこさし"], ids=["zh", "th", "ja"]
 )
 @pytest.mark.parametrize("member", [NBSVM(), Linear(char=None)], ids=["nbsvm", "linear"])
-def test_texts_without_spaces_are_told_apart_by_their_words(member: NBSVM | Linear, alphabet: str) -> None:
+def test_texts_without_spaces_are_distinguished_by_their_words(member: NBSVM | Linear, alphabet: str) -> None:
     """Two words of two characters each decide; no character alone does, and no text occurs twice."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 240).astype(float)

@@ -113,7 +113,7 @@ def test_every_knob_reaches_gensim(knob: dict[str, Any]) -> None:
     assert not np.array_equal(kind(**few).table(SEA, texts).values, kind(**few | knob).table(SEA, texts).values)
 
 
-def test_texts_may_be_generated_anew_at_every_pass() -> None:
+def test_texts_may_be_generated_again_at_every_pass() -> None:
     listed, generated = (Word2Vec(**SMALL).table(SEA, t) for t in (texts, lambda: (text for text in texts())))
     assert listed.values.tobytes() == generated.values.tobytes()
 

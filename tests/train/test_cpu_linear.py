@@ -46,7 +46,7 @@ def test_without_autocast_products_stay_fp32(net: nn.Sequential) -> None:
 
 
 @torch.inference_mode()
-def test_weights_that_changed_since_are_laid_out_anew(net: nn.Sequential) -> None:
+def test_weights_that_changed_since_are_laid_out_again(net: nn.Sequential) -> None:
     x = torch.randn(6, 24)
     with torch.autocast("cpu", torch.bfloat16):
         with pytest.raises(RuntimeError, match="stopped"), packed_linear_layers(net):

@@ -754,7 +754,7 @@ def test_wrong_points_and_uneven_batches_are_refused() -> None:
 # ---- noise ---------------------------------------------------------------------------------------
 
 
-def test_noise_has_the_stated_size_spares_padding_and_is_drawn_anew() -> None:
+def test_noise_has_the_stated_size_spares_padding_and_is_drawn_again() -> None:
     torch.manual_seed(0)
     value, mask = torch.randn(3, 40, 25), torch.ones(3, 40, dtype=torch.bool)
     mask[1, 10:] = mask[2, 1:] = False

@@ -152,7 +152,7 @@ def test_not_more_is_made_than_will_soon_be_needed() -> None:
         assert begun == [int(rows[0]) for rows in plan[: number + 4]]  # each once, in order, three ahead
 
 
-def test_a_batch_that_is_asked_for_in_parts_is_so_to_the_end() -> None:
+def test_a_batch_that_is_read_in_parts_is_so_to_the_end() -> None:
     batches, begun = batches_of(Slow("nothing")), list[list[int]]()
 
     def begin(rows: np.ndarray) -> "Future[Any]":

@@ -62,7 +62,7 @@ def test_no_step_of_the_database_loses_a_trial(bench: Bench, tmp_path: Path, who
         assert states == ["COMPLETE"] * 3, tried[step]
 
 
-def test_a_search_that_asked_but_holds_no_lock_yet_loses_nothing(
+def test_a_search_with_a_trial_but_no_lock_yet_loses_nothing(
     bench: Bench, tmp_path: Path, whole: Tuned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from optuna import Study

@@ -124,7 +124,7 @@ def test_when_the_time_is_up_nothing_is_scored_again(
     assert "time is up: scored again less often than requested; run again with more hours" in summary(tuned)
 
 
-def test_folds_that_cannot_be_drawn_anew_are_said_to_be_the_same(bench: Bench, tmp_path: Path) -> None:
+def test_folds_that_cannot_be_drawn_again_are_said_to_be_the_same(bench: Bench, tmp_path: Path) -> None:
     run = bench.run(tmp_path)
     from kit.folds import TimeSeries
 
