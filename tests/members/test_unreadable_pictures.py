@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ from kit.run.run import Run
 from kit.table import Table
 from kit.task import Task
 from kit.train import Stage
+from kit.train.lengths import LengthBatches
+from kit.tta import Flips
 from tests.helpers.encoders import one_thread  # noqa: F401
 from tests.helpers.picture_run import photo
 from tests.helpers.pictures import noise, png, rows_of, tiny
@@ -129,6 +132,7 @@ def test_rows_that_cannot_be_read_change_no_statistics() -> None:
         "stop=inner inner=0.3",
         "stage.schedule=CosineRestarts(cycles=2) stage.average=Snapshots(cycles=2)",
         "stage.only_head=true",
+        "start=fitted",
         "stage.size=24",
     ],
 )
@@ -144,6 +148,37 @@ def test_every_kind_of_stage_takes_such_rows(setting: str, tmp_path: Path) -> No
     states = fitted.snapshots or [fitted.net.state_dict()]
     means = [state["body.means.0.mean"] for state in states]
     assert all(mean.abs().sum() > 0 for mean in means) and len({tuple(mean.tolist()) for mean in means}) == len(states)
+
+
+@pytest.mark.parametrize("setting", ["stage.only_head=true", "stage.augment=ImageAugment"])
+def test_a_killed_fit_with_such_rows_goes_on_to_the_same_bits(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, bare = rows(36, 0.3), rows(12, 1.0, 2)
+    spec = JOIN.override("stage.epochs=2", "save_every=0", "workers=0", *setting.split())
+    whole = spec.learn(train, train, tmp_path / "whole")
+    get, left = LengthBatches.batch, [3]
+
+    def failing(self: Any, *given: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return get(self, *given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LengthBatches, "batch", failing)
+        spec.learn(train, train, tmp_path / "killed")
+    assert torch.load(tmp_path / "killed" / "last.pt", weights_only=True)["step"] == 2
+    again = spec.learn(train, train, tmp_path / "killed")
+    assert all(torch.equal(w, again.net.state_dict()[name]) for name, w in whole.net.state_dict().items())
+    np.testing.assert_array_equal(again.predict(bare), whole.predict(bare))
+
+
+def test_views_of_such_rows_are_predicted_by_the_rest_too(tmp_path: Path) -> None:
+    train, bare = rows(36, 0.3), rows(12, 1.0, 2)
+    seen = Views(member=JOIN.override("stage.epochs=1"), views=(Flips(),)).learn(train, train, tmp_path)
+    np.testing.assert_allclose(seen.predict(bare), seen.predictor.predict(bare), atol=1e-6)  # no picture, no other view
+    assert not np.allclose(seen.predict(train), seen.predictor.predict(train), atol=1e-6)
 
 
 def test_changed_rows_say_it_too() -> None:
