@@ -196,6 +196,7 @@ def test_a_join_of_pictures_alone_learns_nothing_from_such_rows(tmp_path: Path) 
     whole, broken = rows_of(cells), rows_of([*cells, b"none"], [*(np.arange(10) % 2), 1])
     spec = Concat(a=tiny(), b=tiny("test_efficientnet"), stage=STAGE.model_copy(update={"epochs": 1}), batch_rows=8)
     assert spec.reads_only_images and Views(member=spec).reads_only_images and Seeds(member=tiny()).reads_only_images
+    assert "missing" in JOIN.identity() and "missing" not in spec.identity() and "missing" not in Concat().identity()
     assert not JOIN.reads_only_images and not TextNet().reads_only_images and not Boost().reads_only_images
     fitted = spec.learn(broken, broken, tmp_path / "a")
     p = fitted.predict(broken)

@@ -84,6 +84,10 @@ class Concat(Network):
         """Which parts have nothing to read in some rows that others can read."""
         return tuple(part.reads_only_images and not self.reads_only_images for part in self.parts)
 
+    def identity(self) -> dict[str, Any]:
+        """As of any spec; of pictures joined with others also what stands for missing ones: earlier folds saw black."""
+        return super().identity() | ({"missing": "mean features"} if any(self._may_lack) else {})
+
     @property
     def early_stops_on_valid(self) -> bool:
         return super().early_stops_on_valid or (
