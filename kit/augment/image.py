@@ -57,7 +57,7 @@ class PixelAugment(Augment):
         """Transforms of albumentations, in this order, for pictures of this size."""
 
     def __call__(self, sample: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        pipeline = _pipeline(self, *sample.shape[:2])
+        pipeline = pipeline_for(self, *sample.shape[:2])
         # one state for all transforms: set_random_seed gives each its own, all alike, so that all draw the same numbers
         pipeline.set_random_state(rng, random.Random(int(rng.integers(2**63))))
         changed = pipeline(image=sample)["image"]
@@ -73,7 +73,8 @@ class PixelAugment(Augment):
 
 
 @lru_cache(maxsize=16)
-def _pipeline(augment: PixelAugment, height: int, width: int) -> Any:
+def pipeline_for(augment: PixelAugment, height: int, width: int) -> Any:
+    """The pipeline of albumentations for pictures of this size."""
     return albumentations().Compose(list(augment.transforms(height, width)))
 
 

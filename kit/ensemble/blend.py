@@ -62,9 +62,9 @@ class Blend(Spec):
                 does not fit such a blend.
         """
         call = f"{type(self).__name__}().fit"
-        for name, given in (("y, the labels", y), ("metric, such as roc_auc", metric)):
-            if given is None:
-                raise KitError(f"{call} needs {name}: {call}(predictions, y, metric)")
+        if y is None or metric is None:
+            missing = "y, the labels" if y is None else "metric, such as roc_auc"
+            raise KitError(f"{call} needs {missing}: {call}(predictions, y, metric)")
         known = [*inspect.signature(OutOfFold).parameters][4:]
         if more:
             raise KitError(f"{call} takes what follows the names of the members by name: {', '.join(known)}")

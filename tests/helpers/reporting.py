@@ -1,6 +1,7 @@
 """Small runs of every kind of task, for the tests of report and tracking."""
 
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,39 @@ def fitted(run: Run, names: tuple[str, ...] = ("good", "bad"), folds: list[int] 
     assert {outcome.state for outcome in outcomes.values()} <= {"done", "kept"}
     blend(run, list(run.recipe.members))
     return run
+
+
+PNG = b"\x89PNG\r\n"
+
+
+class Read(HTMLParser):
+    """Ids, links, what would be fetched, and whether every element is closed."""
+
+    VOID = {"meta", "link", "img", "br", "input"}
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "xlink:href", "src"):
+                (self.links if (value or "").startswith("#") else self.fetched).append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag

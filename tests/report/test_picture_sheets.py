@@ -32,7 +32,7 @@ from kit.run.run import Run
 from tests.helpers.house import House, in_process
 from tests.helpers.picture_run import SEEN, TWINS, WRONG, Pets, pets
 from tests.helpers.pictures import QUICK, noise, picture_rows, png, tiny
-from tests.report.test_report import PNG, Read
+from tests.helpers.reporting import PNG, Read
 
 pytest.importorskip("imagehash")
 pytest.importorskip("cleanlab")
@@ -234,7 +234,7 @@ def test_a_sheet_has_a_fixed_width_and_short_lines_and_is_written_whole(tmp_path
 def test_what_a_sheet_lacks_is_said_and_the_others_are_drawn(
     fitted: tuple[Run, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kit.augment.image._pipeline.cache_clear()
+    kit.augment.image.pipeline_for.cache_clear()
     monkeypatch.setattr(kit.augment.image.metadata, "version", lambda name: "2.1.0")
     found = dict(drawn_sheets(ReportData(fitted[0], NAMES), tmp_path))
     said = found[tmp_path / "pictures-batches-net.png"]

@@ -7,7 +7,6 @@ import math
 import re
 from dataclasses import replace
 from html import escape
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,42 +48,7 @@ from kit.run.blend import last_blend
 from kit.run.opened import Opened
 from kit.run.run import Run
 from tests.helpers.house import House
-from tests.helpers.reporting import EVIL, KINDS, Guess, fitted, made
-
-PNG = b"\x89PNG\r\n"
-
-
-class Read(HTMLParser):
-    """Ids, links, what would be fetched, and whether every element is closed."""
-
-    VOID = {"meta", "link", "img", "br", "input"}
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.fetched: list[str] = []
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag not in self.VOID:
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value or "")
-            if name in ("href", "xlink:href", "src"):
-                (self.links if (value or "").startswith("#") else self.fetched).append(value or "")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+from tests.helpers.reporting import EVIL, KINDS, PNG, Guess, Read, fitted, made
 
 
 def written(run: Run) -> str:
