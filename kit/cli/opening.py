@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from kit.core.console import make_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -111,15 +113,6 @@ def _looked(name: str) -> str:
     from kit.reading.discovery import data_root, mounted
 
     return f"{data_root() / name}/ or below {mounted()}"
-
-
-def make_console() -> "Console":
-    """A console as wide as its terminal."""
-    from rich.console import Console
-
-    # a pipe has no width; a table in 80 columns would be hard to read
-    # brackets and colons in a user's texts are no markup
-    return Console(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False)
 
 
 def with_last_trials(run: "Run", only: str) -> tuple["Run", list[str]]:

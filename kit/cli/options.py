@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import Comp, Debug, Preset, Set, app
-from kit.cli.opening import find_recipe, kept_preset, known, make_console, run_folder
+from kit.cli.opening import find_recipe, kept_preset, known, run_folder
+from kit.core.console import make_console
 
 if TYPE_CHECKING:
     from kit.core.spec import Option, Spec

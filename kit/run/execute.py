@@ -78,9 +78,8 @@ def _processes(
                 stopped.append(job)
             else:
                 yield job, _explained(outcome)
-    for (
-        job
-    ) in stopped:  # a worker that is killed stops the jobs of all others; now each runs alone, and one is at fault
+    # a worker that is killed stops the jobs of all others; now each runs alone, and one is at fault
+    for job in stopped:
         for _, outcome in _pool([job], work, 1, on_start):
             yield job, _explained(outcome)
 

@@ -1,14 +1,14 @@
 """Rich display: a table in a terminal, HTML in a notebook."""
 
 import io
-import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
+
+from kit.core.console import WIDTH
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-WIDTH = 140  # columns, if there is no terminal
 PRE = '<pre style="line-height:1.25;font-family:Menlo,Consolas,monospace;overflow-x:auto;white-space:pre">{code}</pre>'
 
 
@@ -31,14 +31,6 @@ class Shown(ABC):
         console = _recorder()
         console.print(self.content())
         return console.export_html(inline_styles=True, code_format=PRE)
-
-
-def notebook_console() -> "Console":
-    """The console for the progress of a session: a notebook cell, a terminal, or lines in a file."""
-    from rich.console import Console
-
-    # brackets and colons in a user's texts are no markup
-    return Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False)
 
 
 def _recorder() -> "Console":

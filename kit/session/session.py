@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from kit.core.console import make_console
 from kit.core.errors import KitError
 from kit.core.files import read_array
 from kit.guess import as_frame
@@ -17,7 +18,6 @@ from kit.run.jobs import Job, fit_jobs, jobs_of, unfinished
 from kit.run.outcome import Outcome
 from kit.run.plan_notes import plan_notes
 from kit.run.run import Run
-from kit.session.display import notebook_console
 from kit.session.results import Blending, Curves, Leaderboard
 from kit.table import Table
 
@@ -53,7 +53,7 @@ class Session:
     @cached_property
     def console(self) -> "Console":
         """Where progress is shown."""
-        return notebook_console()
+        return make_console()
 
     # ---- fitting -------------------------------------------------------------------------------
 
