@@ -78,7 +78,7 @@ class FoldStore:
         return self.folder / f"fold{fold}.part"
 
     def state(self, fold: int) -> FoldState:
-        """How far a fold is.
+        """The state of a fold.
 
         `done`; `damaged`, its checksums do not hold; `busy`, another process holds it; `failed`, error.txt says why;
         `part`, interrupted; or `absent`.
@@ -186,7 +186,7 @@ class FoldStore:
 
 
 def finished_plans(root: Path, data: str) -> set[str]:
-    """Digests of the fold plans of which some fold is finished on these rows.
+    """Digests of the fold plans with at least one finished fold on these rows.
 
     Args:
         root: the run folder.

@@ -42,7 +42,7 @@ def check_runs(jobs: Iterable[Job]) -> None:
 
 
 def metric_fault(run: Run) -> str:
-    """Why the metric cannot score all rows together, although it scores a fold's; empty where all is well.
+    """Why the metric cannot score all rows together, although it scores each fold; empty if it can.
 
     Raises:
         KitError: the metric fails on made-up predictions of every fold too; names the nearest one that fits.

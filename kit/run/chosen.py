@@ -1,4 +1,4 @@
-"""Which members searches have chosen by their score: a blend of them is scored too well on the same rows."""
+"""Members that searches have chosen by their score: on the same rows, the score of their blend is optimistic."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def chosen_by_score(root: Path) -> set[str]:
     """Digests of the members (`Member.identity`) that searches have chosen by their score on these rows.
 
     Raises:
-        DamagedFile: without the file a blend of chosen members would be taken for an honest one.
+        DamagedFile: the file is damaged; without it, an optimistic score would look like an honest one.
     """
     if not (root / FILE).exists():
         return set()

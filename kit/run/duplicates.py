@@ -12,7 +12,7 @@ from kit.core.errors import KitError, nearest
 
 
 def linked_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Numbers (n,) int64 from 0, equal for rows that are in one group by `a` or by `b`, or by others between.
+    """Numbers (n,) int64 from 0, equal for rows that are linked by groups of `a` or `b`, directly or by other rows.
 
     Args:
         a: (n,) numbers, equal for rows of one group.
@@ -27,8 +27,8 @@ def duplicate_groups(frame: pd.DataFrame, columns: Sequence[str], text: Sequence
     """Numbers (n,) int64 from 0, equal for rows that are equal in all of `columns` and `text`.
 
     The columns in `text` are compared after NFKC, case folding and joining of white space. Missing equals missing, and
-    missing text equals empty text. Rows without any value are no duplicates: there is nothing in them that a model
-    could remember, and often they are many, too many for one fold.
+    missing text equals empty text. Rows without any value are no duplicates: a model cannot remember
+    anything in them, and they are often too many for one fold.
     """
     if not (names := list(dict.fromkeys([*columns, *text]))):
         raise KitError("folds: there is no column to find duplicates by")

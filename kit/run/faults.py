@@ -25,9 +25,9 @@ def fold_faults(run: Run, folds: dict[int, Fold]) -> dict[int, str]:
 
 
 def pooled_fault(run: Run, folds: dict[int, Fold]) -> str:
-    """Why the metric cannot score all rows of a member together, each fold of which it scores; empty where it can.
+    """Why the metric cannot score all rows of a member together, although it scores each fold; empty if it can.
 
-    Only a metric of one's own is asked: kit's score every set of rows that can be scored in parts.
+    Only the user's own metrics are tried: kit's metrics can score all rows if they can score each fold.
     """
     if run.table.task.metric.is_kits or len(folds) < len(run.folds):
         return ""
@@ -35,7 +35,7 @@ def pooled_fault(run: Run, folds: dict[int, Fold]) -> str:
 
 
 def scorable(run: Run, members: dict[str, dict[int, Fold]]) -> tuple[dict[str, dict[int, Fold]], list[str]]:
-    """The members whose folds all have a score, and one together; and a sentence about each other member."""
+    """The members with a score of each fold and of all rows together; and a sentence about each other member."""
     good: dict[str, dict[int, Fold]] = {}
     sentences: list[str] = []
     pooled: dict[str, list[str]] = {}

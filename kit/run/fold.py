@@ -94,7 +94,7 @@ def _scored(run: Run, valid: Rows, predictions: np.ndarray) -> dict[str, Any]:
 
 
 def reads_pictures_alone(member: Member, rows: Rows) -> bool:
-    """Whether a member knows nothing of a row whose pictures cannot be read."""
+    """Whether a member reads only pictures, so that it knows nothing about a row whose pictures cannot be read."""
     images = {*rows.task.images}
     return bool(images) and ({*rows.source.frame.columns} <= images or member.reads_only_images)
 
@@ -103,9 +103,9 @@ def checked_predictions(name: str, predictor: Predictor, rows: Rows, means: bool
     """Predictions of a member's predictor, checked: float32 (n, outputs).
 
     Args:
-        name: of the member.
-        predictor: of one of its folds.
-        rows: to predict.
+        name: name of the member.
+        predictor: predictor of one of its folds.
+        rows: the rows to predict.
         means: rows whose pictures cannot be read get the mean of the others' predictions.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A hold-out: rows that nothing learns from and nothing is chosen by, drawn in the manner of a recipe's folds."""
+"""A hold-out: rows that are used neither for learning nor for choices; they are drawn like the recipe's folds."""
 
 import numpy as np
 import pandas as pd
@@ -6,19 +6,19 @@ import pandas as pd
 from kit.core.errors import KitError
 from kit.folds import Folds, RandomFolds, TimeSeries
 
-HELD = -2  # in a plan: the row is held out; of -1 folds learn
+HELD = -2  # in a plan: the row is held out; folds do learn from rows with -1
 SEED = 20_000  # of the draw, whatever the folds' own is: every search of a competition holds out the same rows
 
 
 def held_out(
     folds: Folds, share: float, frame: pd.DataFrame, y: np.ndarray, duplicates: np.ndarray | None = None
 ) -> np.ndarray:
-    """(n,) whether a row is held out: one of 1 / share parts that folds of this kind make.
+    """(n,) whether a row is held out: it is one of the 1 / share parts that folds of this kind make.
 
-    So groups and duplicates stay whole and classes keep their shares; of folds in time it is the latest rows.
+    So groups and duplicates stay together, and classes keep their shares; with folds in time, it is the latest rows.
 
     Args:
-        share: of the rows, about; from 0.05 to 0.5.
+        share: approximate share of the rows, from 0.05 to 0.5.
 
     Raises:
         KitError: a share out of range, folds that are not drawn, or fewer rows, groups or classes than parts.
@@ -40,7 +40,7 @@ def held_out(
 def planned(
     folds: Folds, share: float, frame: pd.DataFrame, y: np.ndarray, duplicates: np.ndarray | None = None
 ) -> np.ndarray:
-    """The plan, (n,) int16, of all rows but those held out, which have HELD. Arguments as of `held_out`."""
+    """The plan, (n,) int16; rows that are held out have HELD. Arguments as in `held_out`."""
     rest = np.flatnonzero(~held_out(folds, share, frame, y, duplicates))
     plan = np.full(len(frame), HELD, dtype=np.int16)
     same = None if duplicates is None else duplicates[rest]
