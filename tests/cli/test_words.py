@@ -49,7 +49,7 @@ REFUSED = [
     ("cv comp=toxic minilm.epochs=2", "'minilm.epochs' is a setting; settings are given as set=\"minilm.epochs=2\""),
     (
         "show comp=toxic boost",
-        "'boost' is not of the form name=value; show has: only=, set=, preset=, seed=, sample=, debug=",
+        "'boost' is not of the form name=value; show has: only=, set=, preset=, seed=, sample=, images=, debug=",
     ),
     ("cvv comp=toxic", "there is no command 'cvv'; did you mean 'cv'?"),
     ("cv", "cv needs a competition: comp=NAME, where NAME is one of: small, toxic"),
