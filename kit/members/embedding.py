@@ -101,21 +101,42 @@ class _Vectors:
                            "which nobody has trained; take another pool or join")  # fmt: skip
         return body.to(best_device()).eval()
 
+    @cached_property
+    def folded(self) -> Any:
+        """The body with its batch norms folded into convolutions, where it has such."""
+        from kit.train.device import device_of
+        from kit.train.folded_norms import with_folded_norms
+        from kit.train.objective import to_device
+
+        few = self.body.prepare_inputs(self.inputs.padded(np.arange(min(4, len(self.rows)))))
+        return with_folded_norms(self.body, to_device(few, device_of(self.body)))
+
     def __call__(self, frame: pd.DataFrame) -> Arrays:
         """Vectors (n, width) float32 of the rows that a frame of the source holds."""
         import torch
 
+        from kit.core.allocator import freed_memory_kept
         from kit.train.device import autocast, device_of
         from kit.train.lengths import by_length
         from kit.train.objective import to_device
         from kit.train.prediction_kernels import prediction_kernels
+        from kit.train.side_by_side import batches_at_once, copies, side_by_side, threads_each
 
-        at, settings, body = frame.index.to_numpy(), self.settings, self.body
+        at, settings, body = frame.index.to_numpy(), self.settings, self.folded
         device, vectors = device_of(body), np.empty((len(at), body.num_features), np.float32)
-        with torch.inference_mode(), autocast(device, settings.stage.precision), prediction_kernels(body):
-            for batch in by_length(self.inputs.length[at], settings.batch_tokens, settings.batch_rows):
-                inputs = body.prepare_inputs(self.inputs.padded(at[batch]))
-                vectors[batch] = body(**to_device(inputs, device)).float().cpu().numpy()
+        plan = by_length(self.inputs.length[at], settings.batch_tokens, settings.batch_rows)
+
+        def encoded(net: Any, inputs: dict[str, Any]) -> np.ndarray:
+            with torch.inference_mode(), autocast(device, settings.stage.precision):
+                return net(**to_device(inputs, device)).float().cpu().numpy()
+
+        # on a CPU each thread has a batch of its own; the next ones are read meanwhile
+        with freed_memory_kept(), prediction_kernels(body):
+            nets = copies(body, batches_at_once(body, min(settings.batch_rows, settings.batch_tokens)))
+            read = (body.prepare_inputs(self.inputs.padded(at[batch])) for batch in plan)
+            with threads_each(torch.get_num_threads() // len(nets)):
+                for batch, found in zip(plan, side_by_side(nets, encoded, read), strict=True):
+                    vectors[batch] = found
         if (readable := getattr(self.inputs, "readable", None)) is not None:
             vectors[~readable[at]] = np.nan
         return {"values": vectors}

@@ -15,9 +15,9 @@ BLOCK, BLOCKS = 20 * 2**20, 4  # bytes of a block, blocks in use at once
 PAGES = BLOCK * BLOCKS // resource.getpagesize()
 
 
-def touch() -> None:
+def touch(size: int = BLOCK) -> None:
     """Writes to every page of some large blocks, then frees them."""
-    for block in [torch.empty(BLOCK, dtype=torch.uint8) for _ in range(BLOCKS)]:
+    for block in [torch.empty(size, dtype=torch.uint8) for _ in range(BLOCKS)]:
         block.fill_(1)
 
 
@@ -30,16 +30,17 @@ def in_another_thread(work: Callable[[], object]) -> None:
         pool.submit(work).result()
 
 
+@pytest.mark.parametrize("size", [BLOCK, 3 * BLOCK])  # below and above the largest that glibc keeps by itself
 @pytest.mark.parametrize("run", [in_this_thread, in_another_thread])
-def test_pages_are_used_again(run: Callable[[Callable[[], object]], None]) -> None:
+def test_pages_are_used_again(run: Callable[[Callable[[], object]], None], size: int) -> None:
     faults = []
 
     def work() -> None:
         for _ in range(5):  # blocks are aligned, so they find their places after some rounds only
-            touch()
+            touch(size)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(5):
-            touch()
+            touch(size)
         faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
     with freed_memory_kept():
