@@ -11,6 +11,7 @@ import torch
 from kit.augment.base import Changes
 from kit.core.errors import KitError
 from kit.core.files import read_json, write_json
+from kit.core.memory import release_pages
 from kit.images import PictureArray, Resize, pictures, streamed_pictures
 from kit.images.look import Look, resized
 from kit.members.network.dataset import Dataset
@@ -134,12 +135,15 @@ class PictureInputs:
                 mine = np.flatnonzero((look_of == look) & (column == number))
                 plain = self.looks[look] if self.looks else None
                 shown[mine] = (plain or Look()).show(self._cut(array, at[mine], plain), self.side)
+        self._release()
         return self.batch(row, shown, len(rows))
 
     def originals(self, rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """The row of each picture of these rows, by its place among them, and the picture, whole and without a look."""
         row, column, at = self._places(np.asarray(rows) % len(self.count))
-        return row, [np.asarray(self.columns[c].pixels[i]) for c, i in zip(column, at, strict=True)]
+        whole = [np.array(self.columns[c].pixels[i]) for c, i in zip(column, at, strict=True)]
+        self._release()
+        return row, whole
 
     def batch(self, row: np.ndarray, shown: np.ndarray, n: int) -> dict[str, torch.Tensor]:
         """Pictures (m, side, side, 3) and the row of each → the tensors of n rows.
@@ -156,6 +160,11 @@ class PictureInputs:
         at = torch.from_numpy(row), torch.from_numpy(place)
         held[at], there[at] = pixels, 1
         return {"pixels": held, "there": there}
+
+    def _release(self) -> None:
+        """However many pictures were read, no more than a batch of them is in memory."""
+        for column in self.columns:
+            release_pages(column.pixels)
 
     def _places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of every picture that is shown of these rows: its row among them, its column, its place in the column."""
