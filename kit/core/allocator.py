@@ -15,7 +15,6 @@ LARGEST = 2**25  # bytes: glibc takes no larger threshold; a larger block is giv
 BLOCKS = 65536  # of those larger ones, by glibc's default
 KEPT = 2**31 - 1  # bytes at the end of the heap that are not given back by themselves
 
-
 _lock = threading.Lock()
 _open = 0  # contexts, of any thread
 
@@ -41,7 +40,7 @@ def freed_memory_kept() -> Iterator[None]:
             _open -= 1
             if not _open:
                 libc.mallopt(MMAP_MAX, BLOCKS)
-        libc.malloc_trim(0)
+                libc.malloc_trim(0)
 
 
 @cache

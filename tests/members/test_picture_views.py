@@ -13,7 +13,7 @@ import torch
 
 import kit.augment.image
 import kit.train.prefetch
-from kit import Chain, ImageAugment, OneOf, RandAugment, Sometimes
+from kit import Chain, Greedy, ImageAugment, OneOf, RandAugment, Recipe, Sometimes, Stratified, log_loss
 from kit.augment import EDA, Albumentations, Augment, augmented
 from kit.core.errors import KitError
 from kit.images.look import Look
@@ -339,6 +339,26 @@ def test_two_encoders_of_pictures_are_joined_pairwise_and_apart_first(tmp_path: 
     parts = {n: fitted.net.part_of(n) for n in layer}
     assert max(layer[n] or 0 for n in layer if parts[n] == (0,)) == 6
     assert max(layer[n] or 0 for n in layer if parts[n] == (1,)) == 4
+
+
+def test_two_families_and_their_join_are_blended(tmp_path: Path) -> None:
+    class Families(Recipe):
+        task = TASKS["multiclass"].model_copy(update={"id": "id"})
+        folds = Stratified(n=2)
+        vit = tiny("test_vit")
+        resnet = tiny()
+        both = Concat(a=vit, b=resnet, stage=QUICK)
+        blend = Greedy()
+
+    rows = picture_rows("multiclass", 48)
+    train = rows.frame.assign(id=range(48), y=[Families().task.classes[int(k)] for k in rows.labels[:, 0]])
+    run = Families().open(train, train.drop(columns="y").iloc[:6], runs=tmp_path)
+    run.fit()
+    report = run.blend()
+    scores = [log_loss(rows.labels, run.oof(name)[["u", "v", "w"]].to_numpy()) for name in ("vit", "resnet", "both")]
+    assert max(scores) < np.log(3)  # each has learnt something
+    assert set(report.weights) <= {"vit", "resnet", "both"} and len(report.weights) > 1
+    assert report.report.score < min(scores)
 
 
 def test_pictures_of_a_member_lie_in_the_memory_of_no_worker(tmp_path: Path) -> None:
