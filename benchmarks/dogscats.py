@@ -40,15 +40,17 @@ from kit.run.oof import complete, oof_of, out_of_fold
 from kit.run.run import Run
 from kit.train.average import EMA
 
+LEARNT = 128  # pixels that photos are enlarged to; of cropped ones what is left is enlarged to as many
 RATES: dict[str, Any] = {
-    "epochs": 7,
+    "epochs": 5,
+    "lr": 5e-4,
     "layer_decay": 0.9,
     "weight_decay": 0.05,
-    "loss": BCE(smoothing=0.03),
+    "loss": BCE(smoothing=0.05),
     "average": EMA(decay=0.99),
     "precision": "fp32",
 }
-LIGHT: dict[str, Any] = {"augment": ImageAugment(strength="light"), "augmented": 1.0}
+CROPPED: dict[str, Any] = {"augment": ImageAugment(strength="medium"), "augmented": 1.0}
 BARE, BLEND = "seen, without its views", "blend, nested"
 BEFORE = {
     "plain": "frozen",
@@ -69,10 +71,11 @@ class Photos(DogsCats):
 
     folds: Folds = Stratified(n=3)
     frozen: Member = Linear(features=(Embedding(encoder=enlarged(96)), Embedding(encoder=enlarged(160))), C=0.001)
-    plain: Member = enlarged(112, **fine_tuning(**RATES))
-    seen: Member = Views(member=enlarged(112, **fine_tuning(**RATES, **LIGHT)), views=(Flips(),))
+    plain: Member = enlarged(LEARNT, **fine_tuning(**RATES, sizes=(LEARNT,)))
+    # crops show animals larger than whole photos do, so that whole ones are enlarged more (Touvron et al. 2019)
+    seen: Member = Views(member=enlarged(144, **fine_tuning(**RATES, **CROPPED, sizes=(LEARNT,))), views=(Flips(),))
     joined: Member = Concat(
-        a=enlarged(64), b=enlarged(96), batch_tokens=128, batch_rows=64, **fine_tuning(**RATES, **LIGHT)
+        a=enlarged(64), b=enlarged(96), batch_tokens=128, batch_rows=64, **fine_tuning(**RATES, **CROPPED)
     )
 
 
