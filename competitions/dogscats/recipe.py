@@ -6,11 +6,13 @@ from kit import (
     Boost,
     Calibrated,
     Clip,
+    Embedding,
     Flips,
     Greedy,
     ImageAugment,
     ImageEncoder,
     LabelledPictures,
+    Linear,
     PictureStatistics,
     Recipe,
     Stratified,
@@ -36,12 +38,18 @@ class DogsCats(Recipe):
     )
     files = LabelledPictures(label=r"^(cat|dog)\.")
     presets = {
-        "quick": ["boost.trees=100", "net.member.size=64"],
+        "quick": [
+            "boost.trees=100",
+            "frozen.features=Embedding(encoder=ImageEncoder(size=64)),Embedding(encoder=ImageEncoder(size=96))",
+            "net.member.size=64",
+        ],
         "full": ["net.weights=convnext_base.fb_in22k_ft_in1k", "net.drop_path=0.1"],
     }
 
     folds = Stratified(n=5)
     boost = Boost(features=(PictureStatistics(),))
+    # of 2,560 numbers each says little, so a strong penalty is best
+    frozen = Linear(features=(Embedding(encoder=ImageEncoder(size=160)), Embedding()), C=0.001)
     net = Views(
         member=ImageEncoder(**fine_tuning(epochs=3, augment=ImageAugment(strength="light"))),
         views=(Flips(),),
