@@ -274,16 +274,19 @@ def both(beside: int, begun: bool, scratch: Path) -> tuple[str, str]:
             return tried, wrong
     if other == SEARCH and not begun and (found := _trials(folder)) != searched()[1]:
         return tried, f"other trials: {found}"
-    return tried, _goes_on(folder, fitted()[1])
+    return tried, _goes_on(folder, fitted()[1], others=begun or other == SEARCH)
 
 
-def _goes_on(folder: Path, numbers: dict[str, bytes]) -> str:
-    """What is wrong with the run that follows."""
+def _goes_on(folder: Path, numbers: dict[str, bytes], others: bool = False) -> str:
+    """What is wrong with the run that follows; `others`: folds of other settings, as of trials, may be there too."""
     ended = run(folder, FIT)
     if ended.codes != [0] or "Traceback" in ended.err:
         return f"the next run: {ended}"
-    if (found := results(folder)) != numbers:
-        return f"other numbers: {[name for name in numbers if found.get(name) != numbers[name]]}"
+    found = results(folder)
+    if differing := [name for name in numbers if found.get(name) != numbers[name]]:
+        return f"other numbers: {differing}"
+    if not others and (more := [name for name in found if name not in numbers]):
+        return f"more numbers: {more}"
     return f"left over: {left}" if (left := leftovers(folder)) else ""
 
 
