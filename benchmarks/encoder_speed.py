@@ -202,6 +202,7 @@ class Work:
 def serve(name: str, work: Work, line: Connection) -> None:
     """A process: fits, says how long that took, then predicts as often as it is asked."""
     use_threads(threads())
+    transformers.utils.logging.disable_progress_bar()
     if name == "shared":
         side_by_side.MOST = 1  # all threads share each batch
     train, valid, tokens = work.read()
@@ -252,9 +253,10 @@ def main() -> None:
         kind += f", {speed / 1e9:.0f} GFLOP/s" if trains else ", predictions of untrained networks"
         print(f"{args.model}, {args.rows} rows of at most {args.length} tokens, {kind}", flush=True)
         lines = {}
+        spawn = multiprocessing.get_context("spawn")
         for name in ("kit", "Trainer", "grouped", *(["shared"] if args.untrained else [])):
-            lines[name], other = multiprocessing.Pipe()
-            multiprocessing.get_context("spawn").Process(target=serve, args=(name, work, other), daemon=True).start()
+            lines[name], other = spawn.Pipe()
+            spawn.Process(target=serve, args=(name, work, other), daemon=True).start()
             lines[name].recv()
         fits = {name: ask(line) for name, line in lines.items()}  # one after the other
         told: dict[str, list[float]] = {name: [] for name in lines}
@@ -264,6 +266,9 @@ def main() -> None:
             for name, line in lines.items():
                 seconds, auc[name] = ask(line)
                 told[name].append(seconds)
+        for line in lines.values():
+            line.send("")  # the end
+        transformers.utils.logging.disable_progress_bar()
         net = transformers.AutoModel.from_pretrained(find_weights(weights))
     products = sum(m.weight.numel() for m in net.modules() if isinstance(m, nn.Linear))
     predicted = {name: float(np.median(seconds)) for name, seconds in told.items()}

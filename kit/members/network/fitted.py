@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from kit.core.allocator import freed_memory_kept
 from kit.core.files import read_json, write_json
 from kit.member import Predictor
 from kit.members.network.budget import measured_budget
@@ -90,8 +89,7 @@ class NetworkPredictor(Predictor):
         tokens, count, length = self.spec.batch_tokens, 8 * self.spec.batch_rows, inputs.length[first]
         batches = LengthBatches(inputs, first, None, tokens, count, self.spec.seed, prepare=self.net.prepare_inputs)
         # around all batches: weights become bf16, in the layout of products, once
-        precision = self.spec.stage.precision
-        with freed_memory_kept(), autocast(device, precision), prediction_kernels(self.net):
+        with autocast(device, self.spec.stage.precision), prediction_kernels(self.net):
             if device.type == "cuda":
                 tokens *= 4  # a GPU needs more work at once
             else:
