@@ -65,10 +65,10 @@ def test_numbers_that_differ_are_wrong_and_those_of_trials_only_where_no_search_
         path.parent.mkdir(parents=True)
     blend.write_bytes(b"1")
     numbers = results(tmp_path)
-    assert drills._goes_on(tmp_path, numbers) == ""
+    assert drills.goes_on(tmp_path, numbers) == ""
     trial.write_bytes(b"2")
-    assert drills._goes_on(tmp_path, numbers) == "more numbers: ['boost-1/fold0/valid.npy']"
-    assert drills._goes_on(tmp_path, numbers, others=True) == ""
+    assert drills.goes_on(tmp_path, numbers) == "more numbers: ['boost-1/fold0/valid.npy']"
+    assert drills.goes_on(tmp_path, numbers, others=True) == ""
     blend.write_bytes(b"3")
     for others in (False, True):
-        assert drills._goes_on(tmp_path, numbers, others) == "other numbers: ['blend/oof.npy']"
+        assert drills.goes_on(tmp_path, numbers, others) == "other numbers: ['blend/oof.npy']"

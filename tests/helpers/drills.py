@@ -137,7 +137,7 @@ def killed(at: int, kind: str, scratch: Path) -> tuple[str, str]:
     folder, tried = sandbox(_empty(scratch / "killed")), f"{kind} at operation {at}: {operations[at]}"
     if (ended := run(folder, FIT, Fault(kind, at))).exit != 137:
         return tried, f"not killed: {ended}"
-    return tried, _goes_on(folder, numbers)
+    return tried, goes_on(folder, numbers)
 
 
 def unfinished(rng: random.Random, scratch: Path) -> tuple[str, str]:
@@ -151,7 +151,7 @@ def unfinished(rng: random.Random, scratch: Path) -> tuple[str, str]:
         return "nothing was written yet", ""
     artefact = rng.choice(under_way or found)
     damage(folder / artefact, how)
-    return f"killed at operation {at}, then {artefact}, {how}", _goes_on(folder, fitted()[1])
+    return f"killed at operation {at}, then {artefact}, {how}", goes_on(folder, fitted()[1])
 
 
 def full(rng: random.Random, scratch: Path) -> tuple[str, str]:
@@ -175,7 +175,7 @@ def filled(fault: Fault, scratch: Path) -> tuple[str, str]:
     failed = list(folder.glob("runs/faults/*/fold*.part/error.txt"))
     if failed:
         return tried, f"a member was blamed: {failed[0].read_text()}"
-    return tried, _goes_on(folder, fitted()[1])
+    return tried, goes_on(folder, fitted()[1])
 
 
 SEARCH = (("tune", "faults", "boost", "--trials", "3", "--rescore", "0"),)
@@ -245,7 +245,7 @@ def worked(what: str, at: int, scratch: Path) -> tuple[str, str]:
             return tried, f"other numbers than inline: {sorted(found)}\n{ended.err}"
     elif ended.exit != 137:
         return tried, f"not killed: {ended}"
-    return tried, _goes_on(folder, numbers)
+    return tried, goes_on(folder, numbers)
 
 
 BESIDE = (FIT, PARALLEL, SEARCH, (("report", "faults"),), (("show", "faults"),), (("blend", "faults"),))
@@ -274,10 +274,10 @@ def both(beside: int, begun: bool, scratch: Path) -> tuple[str, str]:
             return tried, wrong
     if other == SEARCH and not begun and (found := _trials(folder)) != searched()[1]:
         return tried, f"other trials: {found}"
-    return tried, _goes_on(folder, fitted()[1], others=begun or other == SEARCH)
+    return tried, goes_on(folder, fitted()[1], others=begun or other == SEARCH)
 
 
-def _goes_on(folder: Path, numbers: dict[str, bytes], others: bool = False) -> str:
+def goes_on(folder: Path, numbers: dict[str, bytes], others: bool = False) -> str:
     """What is wrong with the run that follows; `others`: folds of other settings, as of trials, may be there too."""
     ended = run(folder, FIT)
     if ended.codes != [0] or "Traceback" in ended.err:
