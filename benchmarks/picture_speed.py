@@ -6,13 +6,18 @@ The photos are drawn, 500 × 375 pixels as Kaggle's of cats and dogs, and lie as
 is what tutorials show: in each epoch Pillow decodes and torchvision scales and crops, in a DataLoader's workers; in
 training the same augmentation of albumentations follows. Network, first weights, size, precision, batches, optimizer,
 threads and number of workers are those of kit. It runs in torch's usual memory format, and once more in channels last,
-as a careful person would write it. Training counts from the second epoch on: kit decodes before the first.
+as a careful person would write it; each in a process of its own. Training counts from the second epoch on, as kit
+decodes before the first; extraction by the plain loop from its second batch on, when its workers have started.
 """
 
 import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -123,18 +128,32 @@ def kit_training(member: ImageEncoder, rows: Rows, work: Path) -> tuple[float, f
     return (EPOCHS - 1) * len(rows) / seconds, waited / seconds
 
 
-def plain_features(member: ImageEncoder, rows: Rows, folder: Path, layout: torch.memory_format) -> np.ndarray:
-    """(n, width) features of the centres of the photos."""
+def plain_features(
+    member: ImageEncoder, rows: Rows, folder: Path, layout: torch.memory_format
+) -> tuple[float, np.ndarray]:
+    """Photos a second once the workers have given a first batch, and features (n, width) of their centres."""
     dataset, device = member.make_dataset(rows), best_device()
     with torch.random.fork_rng():
         torch.manual_seed(member.seed)
         net = member.make_body(dataset, rows).backbone.to(device, memory_format=layout).eval()
     data = Plain(rows, folder, dataset)
     loader = DataLoader(data, member.batch_rows, num_workers=workers(), worker_init_fn=one_thread)
+    found: list[np.ndarray] = []
     with torch.inference_mode(), autocast(device, member.stage.precision):
-        return np.concatenate(
-            [net(pixels.to(device, memory_format=layout)).float().cpu().numpy() for pixels, _ in loader]
-        )
+        for pixels, _ in loader:
+            found.append(net(pixels.to(device, memory_format=layout)).float().cpu().numpy())
+            if len(found) == 1:
+                begun = time.perf_counter()
+    return (len(rows) - len(found[0])) / (time.perf_counter() - begun), np.concatenate(found)
+
+
+def kit_features(member: ImageEncoder, rows: Rows) -> tuple[float, np.ndarray]:
+    """Photos a second from files to features, and these, of rows of which nothing has been computed."""
+    with tempfile.TemporaryDirectory() as cache:
+        source = Source(rows.frame, Path(cache), files=rows.source.files)
+        begun = time.perf_counter()
+        found = Embedding(encoder=member).of(Rows(rows.task, source, np.arange(len(rows))))
+        return len(rows) / (time.perf_counter() - begun), np.array(found)
 
 
 def workers() -> int:
@@ -152,12 +171,40 @@ def rows_of(folder: Path, count: int) -> Rows:
     return Rows(TASK, Source(frame, files=PictureFiles(folder)), np.arange(count), y)
 
 
-def anew(rows: Rows, cache: Path | None = None) -> Rows:
-    """The same rows, of which nothing has been computed."""
-    return Rows(rows.task, Source(rows.source.frame, cache, files=rows.source.files), rows.at, rows.y)
-
-
 LAYOUTS = {"plain": torch.contiguous_format, "plain, channels last": torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is timed, for a process of its own: kit sets what memory the whole process keeps."""
+
+    member: ImageEncoder
+    photos: Path
+    count: int
+
+    def training(self, side: str) -> tuple[float, float]:
+        """Photos a second, and the share of the time in which a step waited for its batch, of kit alone."""
+        use_threads(threads())
+        rows = rows_of(self.photos, self.count)
+        if side in LAYOUTS:
+            return plain_training(self.member, rows, self.photos, LAYOUTS[side]), 0.0
+        with tempfile.TemporaryDirectory() as work:
+            return kit_training(self.member, rows, Path(work))
+
+    def extraction(self, side: str) -> tuple[float, np.ndarray]:
+        """Photos a second, from files to features, and the features."""
+        use_threads(threads())
+        rows = rows_of(self.photos, self.count)
+        if side in LAYOUTS:
+            return plain_features(self.member, rows, self.photos, LAYOUTS[side])
+        kit_features(self.member, rows.take(np.arange(32)))  # imports and library set-up are not the network's
+        return kit_features(self.member, rows)
+
+
+def apart(measure: Callable[[str], tuple[float, Any]], side: str) -> tuple[float, Any]:
+    """What a measurement gives in a new process."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(measure, side).result()
 
 
 def main() -> None:
@@ -169,52 +216,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="kit and the plain loops take turns")
     parser.add_argument("--only", choices=["training", "extraction"], help="both by default")
     args = parser.parse_args()
-    use_threads(threads())
     stage = Stage(epochs=EPOCHS, precision=args.precision, augment=AUGMENT, augmented=1.0)
     member = ImageEncoder(weights=args.network, pretrained=False, size=args.size, stage=stage, workers=workers())
-    print(f"{args.network}, {args.pictures} photos of 500 × 375, shown with {args.size} pixels, "
-          f"{threads()} threads, {workers()} worker")  # fmt: skip
+    shown = f"{args.pictures} photos of 500 × 375, shown with {args.size} pixels"
+    print(f"{args.network}, {shown}, {threads()} threads, {workers()} worker", flush=True)
+    ratios: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        photos = Path(scratch) / "photos"
-        photos.mkdir()
-        rows = rows_of(photos, args.pictures)
-        few = rows.take(np.arange(64))
-        kit_training(member, few, Path(scratch) / "first")  # imports and library set-up are not the network's
-        found: dict[str, list[float]] = {}
-        for number in range(args.rounds):
-            if args.only != "extraction":
-                rate, waited = kit_training(member, anew(rows), Path(scratch) / f"work{number}")
-                rates = {"kit": rate} | {
-                    name: plain_training(member, rows, photos, layout) for name, layout in LAYOUTS.items()
-                }
-                tell("training", rates, found, f"; steps of kit waited {waited:.1%} of the time")
-            if args.only != "training":
-                tell("extraction", extraction(member, rows, Path(scratch) / f"cache{number}"), found)
-    for name, ratios in found.items():
-        print(f"{name}: kit is {min(ratios):.2f} to {max(ratios):.2f} times as fast")
-
-
-def extraction(member: ImageEncoder, rows: Rows, cache: Path) -> dict[str, float]:
-    """Photos a second of each, from files to features."""
-    folder, rates, features = rows.source.files.folder, {}, {}
-    for name, layout in {"kit": None, **LAYOUTS}.items():
-        begun = time.perf_counter()
-        if layout is None:
-            features[name] = Embedding(encoder=member).of(anew(rows, cache))
-        else:
-            features[name] = plain_features(member, rows, folder, layout)
-        rates[name] = len(rows) / (time.perf_counter() - begun)
-    alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(features["kit"], features["plain"], strict=True)]
-    if np.mean(alike) < 0.99:  # a little less than 1: JPEG files are decoded at a smaller scale
-        raise SystemExit(f"features of the two differ: their correlation is {np.mean(alike):.3f}")
-    return rates
-
-
-def tell(what: str, rates: dict[str, float], found: dict[str, list[float]], more: str = "") -> None:
-    """Prints a round, and keeps its ratios."""
-    for name in LAYOUTS:
-        found.setdefault(f"{what}, against {name}", []).append(rates["kit"] / rates[name])
-    print(f"{what}: " + ", ".join(f"{name} {rate:.1f}/s" for name, rate in rates.items()) + more, flush=True)
+        measurement = Measurement(member, Path(scratch), args.pictures)
+        rows_of(measurement.photos, args.pictures)
+        wanted = {"training": measurement.training, "extraction": measurement.extraction}
+        for what in [args.only] * args.rounds if args.only else list(wanted) * args.rounds:
+            found = {side: apart(wanted[what], side) for side in ("kit", *LAYOUTS)}
+            rates = ", ".join(f"{side} {rate:.1f}/s" for side, (rate, _) in found.items())
+            if what == "training":
+                print(f"training: {rates}; steps of kit waited {found['kit'][1]:.1%} of the time", flush=True)
+            else:
+                pairs = zip(found["kit"][1], found["plain"][1], strict=True)
+                alike = np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs])
+                print(f"extraction: {rates}; correlation of features {alike:.4f}", flush=True)
+            for side in LAYOUTS:
+                ratios.setdefault(f"{what}, against {side}", []).append(found["kit"][0] / found[side][0])
+    for name, measured in ratios.items():
+        print(f"{name}: kit is {min(measured):.2f} to {max(measured):.2f} times as fast")
 
 
 if __name__ == "__main__":
