@@ -74,12 +74,15 @@ def _pairs(net: nn.Module, inputs: dict[str, Tensor]) -> tuple[Tensor, list[tupl
 
 
 def _fold(convolution: nn.Conv2d, norm: Any) -> None:
-    own = (convolution.weight, convolution.bias, norm.running_mean, norm.running_var)
-    exact = [None if tensor is None else tensor.double() for tensor in own]
-    weight, bias = fuse_conv_bn_weights(*exact, norm.eps, norm.weight.double(), norm.bias.double())
-    layout = torch.channels_last if own[0].is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-    kept = weight.to(own[0].dtype).contiguous(memory_format=layout)
-    convolution.weight, convolution.bias = nn.Parameter(kept), nn.Parameter(bias.to(own[0].dtype))
+    own, shift = convolution.weight, convolution.bias
+    mean, variance = norm.running_mean.double(), norm.running_var.double()
+    weight, bias = fuse_conv_bn_weights(
+        own.double(), None if shift is None else shift.double(), mean, variance, norm.eps,
+        norm.weight.double(), norm.bias.double(),
+    )  # fmt: skip
+    layout = torch.channels_last if own.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    kept = weight.to(own.dtype).contiguous(memory_format=layout)
+    convolution.weight, convolution.bias = nn.Parameter(kept), nn.Parameter(bias.to(own.dtype))
 
 
 def _rest_of(norm: Any) -> nn.Module:
