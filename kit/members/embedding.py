@@ -115,6 +115,7 @@ class _Vectors:
         """Vectors (n, width) float32 of the rows that a frame of the source holds."""
         import torch
 
+        from kit.core.allocator import freed_memory_kept
         from kit.train.device import autocast, device_of
         from kit.train.lengths import by_length
         from kit.train.objective import to_device
@@ -130,7 +131,7 @@ class _Vectors:
                 return net(**to_device(inputs, device)).float().cpu().numpy()
 
         # on a CPU each thread has a batch of its own; the next ones are read meanwhile
-        with prediction_kernels(body):
+        with freed_memory_kept(), prediction_kernels(body):
             nets = copies(body, batches_at_once(body, min(settings.batch_rows, settings.batch_tokens)))
             read = (body.prepare_inputs(self.inputs.padded(at[batch])) for batch in plan)
             with threads_each(torch.get_num_threads() // len(nets)):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from kit.core.allocator import freed_memory_kept
 from kit.core.errors import KitError
 from kit.train.average import averaged
 from kit.train.best_epoch import BestEpoch
@@ -72,7 +73,7 @@ def train(
     given = list(batches) if isinstance(batches, Sequence) else [batches] * len(stages)
     free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     run = list(zip(stages, objectives, given, step_plans(given, stages), strict=True))
-    with _hook_point(model, stages) as point:
+    with freed_memory_kept(), _hook_point(model, stages) as point:
         for stage, goal, _, _ in run:  # a stage that cannot run is refused before the first step of the first stage
             set_trainable(model, stage, 1, free)
             check_layers(model, stage)
