@@ -109,9 +109,15 @@ def test_no_process_of_it_listens_to_other_machines(python: Callable[..., str]) 
                 assert outcome["RAY_AUTH_MODE"] == "token" and len(outcome["RAY_AUTH_TOKEN"]) == 64, outcome
                 me = psutil.Process()
                 for process in [me, *me.children(recursive=True)]:
-                    for socket in process.net_connections(kind="inet"):
-                        if socket.status == psutil.CONN_LISTEN:
-                            found.append((process.name(), ipaddress.ip_address(socket.laddr.ip)))
+                    try:
+                        name, sockets = process.name(), process.net_connections(kind="inet")
+                    except psutil.NoSuchProcess:  # it ended meanwhile
+                        continue
+                    found += [
+                        (name, ipaddress.ip_address(socket.laddr.ip))
+                        for socket in sockets
+                        if socket.status == psutil.CONN_LISTEN
+                    ]
             assert {"gcs_server", "raylet"} <= {name for name, _ in found}, found
             assert all((getattr(ip, "ipv4_mapped", None) or ip).is_loopback for _, ip in found), found
         print("private")
