@@ -56,4 +56,4 @@ clean: ## remove .venv and caches; keeps data/ and runs/
 
 lock: .venv/ready ## write requirements.lock from pyproject.toml, with the newest versions
 	$(call knows)$(PY) -m pip install --quiet uv
-	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra ray --extra offline --extra text --extra augment --extra images --extra labels --extra files --extra sklearn --extra postgres --extra mlflow --extra tensorboard --extra dev --no-emit-package sentence-transformers pyproject.toml --upgrade -o requirements.lock
+	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra ray --extra offline --extra text --extra augment --extra images --extra labels --extra files --extra sklearn --extra tables --extra trees --extra tabicl --extra postgres --extra mlflow --extra tensorboard --extra dev --no-emit-package sentence-transformers --no-emit-package nvidia-nccl-cu12 pyproject.toml --upgrade -o requirements.lock
