@@ -71,6 +71,8 @@ if TYPE_CHECKING:
         Trees,
         VectorScaling,
     )
+    from kit.features.base import Features
+    from kit.features.pictures import PictureStatistics
     from kit.folds import Folds, Grouped, KFold, Multilabel, Predefined, Stratified, StratifiedGrouped, TimeSeries
     from kit.images import Resize
     from kit.images.labelled import LabelledPictures
@@ -149,8 +151,6 @@ if TYPE_CHECKING:
     from kit.rows import Rows
     from kit.session import CrossValidation, Recipe, Session, cross_validate
     from kit.table import Table, read_table
-    from kit.tables.features import Features
-    from kit.tables.pictures import PictureStatistics
     from kit.task import Medals, Task
     from kit.testing import check_member, check_recipe
     from kit.text import Grams, Tfidf

@@ -23,7 +23,7 @@ FLOORS = [
     "task source",
     "rows folds guess reading images",
     "table weights",
-    "tables text losses layers augment",
+    "features tables text losses layers augment",
     "models train pretrain tta",
     "ensemble submit",
     "member",

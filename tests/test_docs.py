@@ -17,6 +17,7 @@ from competitions.toxic.recipe import Toxic
 from kit.augment import Augment
 from kit.core.errors import KitError
 from kit.core.spec import choices
+from kit.features.base import Features
 from kit.losses import Loss
 from kit.member import Member
 from kit.members import Concat, Views
@@ -25,7 +26,6 @@ from kit.members.network.network import Network
 from kit.members.textnet.nets import Net
 from kit.recipe import Recipe
 from kit.rows import Rows
-from kit.tables.features import Features
 from kit.text.segment import Segmenter
 from kit.text.vectors import Vectors
 from kit.train.average import Average
@@ -165,7 +165,7 @@ def test_names_that_contributing_says_are_in_a_file_are_there() -> None:
 def test_names_that_contributing_uses_are_kits() -> None:
     for name, path in {
         "Loss": "kit.losses", "Net": "kit.members.textnet.nets", "Member": "kit.member", "Predictor": "kit.member",
-        "Features": "kit.tables.features", "Dataset": "kit.members.network.dataset", "Metric": "kit.metrics",
+        "Features": "kit.features.base", "Dataset": "kit.members.network.dataset", "Metric": "kit.metrics",
         "METRICS": "kit.metrics", "Network": "kit.members.network.network", "Recipe": "kit.recipe",
     }.items():  # fmt: skip
         assert f"`{name}`" in CONTRIBUTING and hasattr(importlib.import_module(path), name), name

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from kit.core.files import read_json, write_json
 from kit.core.threads import threads
+from kit.features.base import Features
 from kit.member import Member, Predictor
 from kit.rows import Rows
 from kit.tables.columns import Columns
-from kit.tables.features import Features
 from kit.task import Task
 from kit.text.statistics import TextStatistics
 
@@ -57,7 +57,7 @@ class Boost(Member):
 
     def prepare(self, rows: Rows) -> None:
         for features in self.described(rows.task):
-            features.of(rows)
+            features.prepare(rows)
 
     def described(self, task: Task) -> tuple[Features, ...]:
         """All features beside the plain columns."""
@@ -69,8 +69,8 @@ class Boost(Member):
     def learn(self, train: Rows, valid: Rows, work: Path) -> "BoostPredictor":
         import lightgbm as lgb
 
-        columns = Columns.of(train)
-        x, x_valid = (columns.frame(rows, self.described(rows.task)) for rows in (train, valid))
+        columns, x = Columns.fit(train, self.described(train.task))
+        x_valid = columns.frame(valid)
         quiet = [lgb.log_evaluation(0)]
         boosters = []
         for column, labels in enumerate(train.labels.T):
@@ -110,28 +110,26 @@ def _known(x: "pd.DataFrame", y: np.ndarray) -> "tuple[pd.DataFrame, np.ndarray]
 
 
 class BoostPredictor(Predictor):
-    """One booster per target (one for all classes), and the categories that train rows had."""
+    """One booster per target (one for all classes), and how rows become its columns."""
 
     def __init__(self, spec: Boost, boosters: list["Booster"], columns: Columns) -> None:
         self.spec, self.boosters, self.columns = spec, boosters, columns
 
     def predict(self, rows: Rows) -> np.ndarray:
-        x = self.columns.frame(rows, self.spec.described(rows.task))
+        x = self.columns.frame(rows)
         columns = [np.asarray(b.predict(x, num_threads=threads())) for b in self.boosters]
         return columns[0] if columns[0].ndim == 2 else np.stack(columns, axis=1)
 
     def save(self, folder: Path) -> None:
         for i, booster in enumerate(self.boosters):
             (folder / f"booster{i}.txt").write_text(booster.model_to_string(), encoding="utf-8")
-        write_json(folder / "kit.json", {"spec": self.spec.to_dict(), "categories": self.columns.categories})
+        self.columns.save(folder)
+        write_json(folder / "kit.json", {"spec": self.spec.to_dict()})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         import lightgbm as lgb
 
-        saved = read_json(folder / "kit.json")
-        spec = Boost.from_dict(saved["spec"])
+        spec = Boost.from_dict(read_json(folder / "kit.json")["spec"])
         files = sorted(folder.glob("booster*.txt"), key=lambda p: int(p.stem.removeprefix("booster")))
-        return cls(
-            spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], Columns(saved["categories"])
-        )
+        return cls(spec, [lgb.Booster(model_str=f.read_text(encoding="utf-8")) for f in files], Columns.load(folder))

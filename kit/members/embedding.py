@@ -9,13 +9,13 @@ from pydantic import Field
 
 from kit.core.errors import KitError
 from kit.core.spec import digest, validator
+from kit.features.base import Features
 from kit.images.faults import unreadable
 from kit.members.encoder.encoder import Encoder
 from kit.members.image_encoder.image_encoder import ImageEncoder
 from kit.members.network.network import Network
 from kit.rows import Rows
 from kit.source import Arrays, Source
-from kit.tables.features import Features
 from kit.task import Task
 
 BLOCK = 2000  # rows that a kill loses at most

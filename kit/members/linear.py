@@ -12,12 +12,12 @@ from scipy.special import expit, softmax
 from kit.core.errors import KitError
 from kit.core.files import read_json, replacing, write_json
 from kit.core.spec import validator
+from kit.features.base import Features
 from kit.member import Predictor
 from kit.members.linear_solver import LinkName, balance, solve, times
 from kit.members.tfidf_member import TfidfMember
 from kit.metrics.arrays import one_hot
 from kit.rows import Rows
-from kit.tables.features import Features
 from kit.tables.matrix import Matrix
 from kit.task import Task
 from kit.text import Tfidf, Vectorizer
@@ -54,7 +54,7 @@ class Linear(TfidfMember):
     def prepare(self, rows: Rows) -> None:
         super().prepare(rows)
         for features in self.features:
-            features.of(rows)
+            features.prepare(rows)
 
     def reads(self, task: Task) -> bool:
         return bool(self.views(task) or self.features) or (self.tabular and task.has_columns)
@@ -63,7 +63,7 @@ class Linear(TfidfMember):
         task = train.task
         vectorizers = [view.fit(train) for view in self.views(task)]
         tabular = self.tabular and bool(task.tabular(train.source.frame.columns))
-        matrix = Matrix.of(train, self.features, tabular) if tabular or self.features else None
+        matrix, numbers = Matrix.fit(train, self.features, tabular) if tabular or self.features else (None, None)
         if not vectorizers and matrix is None:
             raise KitError(f"Linear: task '{task.name}' has nothing that word, char, tabular or features would read")
         y, kind = train.labels, task.kind
@@ -72,14 +72,14 @@ class Linear(TfidfMember):
             y = one_hot(y[:, 0], task.outputs).astype(np.float64)
             link = "softmax" if self.multinomial else "shares"
         weight = balance(y, link) if self.balanced and link != "identity" else None
-        parts = matrices(vectorizers, matrix, train)
+        parts = matrices(vectorizers, numbers, train)
         coef, intercept = solve(parts, y, self.C, link, weight, tol=self.tol)
         return LinearPredictor(vectorizers, coef, intercept, link, matrix)
 
 
-def matrices(vectorizers: Sequence[Vectorizer], matrix: Matrix | None, rows: Rows) -> list[csr_array]:
+def matrices(vectorizers: Sequence[Vectorizer], numbers: csr_array | None, rows: Rows) -> list[csr_array]:
     """What a linear model reads of these rows: sparse float32 matrices (n, features) that stand side by side."""
-    return [v.transform(rows) for v in vectorizers] + ([matrix.sparse(rows)] if matrix else [])
+    return [v.transform(rows) for v in vectorizers] + ([] if numbers is None else [numbers.astype(np.float32)])
 
 
 class LinearPredictor(Predictor):
@@ -97,7 +97,8 @@ class LinearPredictor(Predictor):
         self.coef, self.intercept = coef.astype(np.float32), intercept
 
     def predict(self, rows: Rows) -> np.ndarray:
-        z = times(matrices(self.vectorizers, self.matrix, rows), self.coef) + self.intercept
+        numbers = self.matrix.transform(rows) if self.matrix else None
+        z = times(matrices(self.vectorizers, numbers, rows), self.coef) + self.intercept
         if self.link == "identity":
             return z
         if self.link == "softmax":
@@ -112,13 +113,15 @@ class LinearPredictor(Predictor):
             vectorizer.save(folder, f"tfidf{i}")
         with replacing(folder / "linear.npz") as path, open(path, "wb") as file:
             np.savez(file, coef=self.coef, intercept=self.intercept)
-        matrix = self.matrix and self.matrix.to_dict()
-        write_json(folder / "linear.json", {"link": self.link, "vectorizers": len(self.vectorizers), "matrix": matrix})
+        if self.matrix:
+            (folder / "matrix").mkdir()
+            self.matrix.save(folder / "matrix")
+        write_json(folder / "linear.json", {"link": self.link, "vectorizers": len(self.vectorizers)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         saved = read_json(folder / "linear.json")
         vectorizers = [Vectorizer.load(folder, f"tfidf{i}") for i in range(saved["vectorizers"])]
-        matrix = Matrix.from_dict(saved["matrix"]) if saved.get("matrix") else None
+        matrix = Matrix.load(folder / "matrix") if (folder / "matrix").is_dir() else None
         with np.load(folder / "linear.npz", allow_pickle=False) as arrays:
             return cls(vectorizers, arrays["coef"], arrays["intercept"], saved["link"], matrix)

@@ -11,11 +11,11 @@ from kit.core.errors import KitError
 from kit.core.files import read_json, write_json
 from kit.core.spec import validator
 from kit.ensemble.predictions import scaled_ranks, weighted_mean
+from kit.features.base import not_alone
 from kit.member import Predictor
 from kit.members.parts import load_parts, save_parts
 from kit.members.wrapper import Wrapper
 from kit.rows import Rows
-from kit.tables.features import not_alone
 from kit.task import Task
 from kit.tta import View, with_views
 

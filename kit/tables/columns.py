@@ -2,54 +2,109 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from kit.core.classes import class_named
 from kit.core.errors import KitError
+from kit.core.files import read_json, write_json
+from kit.features.base import Features, FittedFeatures
 from kit.rows import Rows
-from kit.tables.features import Features
-from kit.task import Task
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The categories of the columns that are not text, from train rows.
+    """How rows become numbers and categories, fitted on train rows.
 
     Attributes:
-        categories: column → its values; other values count as missing.
+        plain: names of the columns that are read as they are.
+        categories: name of a column or feature → its values in train rows; other values count as missing.
+        features: fitted.
+        names: of all columns, in order, for reports.
     """
 
+    plain: tuple[str, ...]
     categories: dict[str, list[str]]
+    features: tuple[FittedFeatures, ...]
+    names: tuple[str, ...]
 
     @classmethod
-    def of(cls, rows: Rows) -> Self:
-        """The categories of these rows."""
-        frame = rows.frame
-        names = [c for c in _plain(rows.task, frame) if not pd.api.types.is_numeric_dtype(frame[c])]
-        return cls({c: sorted({*map(str, frame[c].dropna().unique())}) for c in names})
+    def fit(cls, train: Rows, features: Sequence[Features] = (), plain: bool = True) -> tuple[Self, pd.DataFrame]:
+        """Fits on train rows.
 
-    def frame(self, rows: Rows, features: Sequence[Features] = (), plain: bool = True) -> pd.DataFrame:
-        """One column for each plain column, float or categorical, and for each feature.
+        Args:
+            train: with labels, where some features read them.
+            features: further columns.
+            plain: whether the columns that are neither text nor pictures are read.
+
+        Returns:
+            The columns, and their frame of the train rows. It is not that of `frame`, where features are cross-fitted.
 
         Raises:
             KitError: there are neither columns nor features.
         """
-        frame, columns = rows.frame, list[Any]()
-        for name in _plain(rows.task, frame) if plain else ():
+        columns = tuple(train.task.tabular(train.source.frame.columns)) if plain else ()
+        made = [described.fit_transform(train) for described in features]
+        frame = _beside(_plain(train, columns), *(values for _, values in made))
+        if not len(frame.columns):
+            raise KitError(f"task '{train.task.name}' has no column to read: neither text nor any other input")
+        words = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
+        categories = {c: sorted({*map(str, frame[c].dropna().unique())}) for c in words}
+        found = cls(columns, categories, tuple(fitted for fitted, _ in made), tuple(frame.columns))
+        return found, found._typed(frame)
+
+    def frame(self, rows: Rows) -> pd.DataFrame:
+        """The columns of rows that were not fitted on, float or categorical, in the order of `names`."""
+        return self._typed(_beside(_plain(rows, self.plain), *(fitted.transform(rows) for fitted in self.features)))
+
+    def _typed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        columns = list[Any]()
+        for name in self.names:
             if name in self.categories:
                 values = frame[name].map(str, na_action="ignore")
                 columns.append(pd.Categorical(values.where(values.isin(self.categories[name])), self.categories[name]))
             else:
                 columns.append(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
-        for described in features:
-            columns += list(described.of(rows)[rows.at].T)
-        if not columns:
-            raise KitError(f"task '{rows.task.name}' has no column to read: neither text nor any other input")
         # LightGBM refuses some names ("size, m") and confuses others ("a b" and "a_b"): it gets numbered names
         return pd.DataFrame({f"column{i}": column for i, column in enumerate(columns)})
 
+    def save(self, folder: Path) -> None:
+        """Writes `columns.json`, and a folder for each of the features."""
+        kinds = [type(fitted).__name__ for fitted in self.features]
+        own = {"plain": self.plain, "categories": self.categories, "names": self.names, "features": kinds}
+        write_json(folder / "columns.json", own)
+        for i, fitted in enumerate(self.features):
+            (folder / f"features{i}").mkdir()
+            fitted.save(folder / f"features{i}")
 
-def _plain(task: Task, frame: pd.DataFrame) -> list[str]:
-    return task.tabular(frame.columns)
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote.
+
+        Raises:
+            KitError: neither kit nor this process has fitted features of a saved name.
+        """
+        saved = read_json(folder / "columns.json")
+        features = tuple(
+            class_named(kind, FittedFeatures).load(folder / f"features{i}") for i, kind in enumerate(saved["features"])
+        )
+        return cls(tuple(saved["plain"]), saved["categories"], features, tuple(saved["names"]))
+
+
+def _plain(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
+    return rows.source.frame[list(columns)].iloc[rows.at].reset_index(drop=True)
+
+
+def _beside(*frames: pd.DataFrame) -> pd.DataFrame:
+    """Frames of the same rows side by side; a name that occurs again gets a number."""
+    joined = pd.concat([frame.reset_index(drop=True) for frame in frames], axis=1)
+    seen: dict[str, int] = {}
+    names = []
+    for name in map(str, joined.columns):
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    joined.columns = pd.Index(names)
+    return joined

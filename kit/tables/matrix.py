@@ -2,68 +2,67 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array, hstack
 
+from kit.core.files import read_json, write_json
+from kit.features.base import Features
 from kit.rows import Rows
 from kit.tables.columns import Columns
-from kit.tables.features import Features
 from kit.tables.scaling import Scaling
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """How columns become numbers, learnt from train rows.
+    """How rows become numbers, fitted on train rows.
 
     Numbers are scaled, missing ones 0; a category is one column a value (one-hot), all 0 where the value is missing or
     new.
 
     Attributes:
-        columns: the values of each category.
+        columns: numbers and categories, features among them.
         scaling: of the numbers.
-        features: further numbers beside the plain columns.
-        plain: whether the columns that are not text are read.
     """
 
     columns: Columns
     scaling: Scaling
-    features: tuple[Features, ...] = ()
-    plain: bool = True
 
     @classmethod
-    def of(cls, rows: Rows, features: Sequence[Features] = (), plain: bool = True) -> Self:
-        """Categories and scales of these rows."""
-        columns = Columns.of(rows) if plain else Columns({})
-        numbers = columns.frame(rows, features, plain).select_dtypes("number").to_numpy(np.float64)
-        return cls(columns, Scaling.of(numbers), tuple(features), plain)
+    def fit(cls, train: Rows, features: Sequence[Features] = (), plain: bool = True) -> "tuple[Self, csr_array]":
+        """Fits on train rows; gives the matrix, and its (n, columns) float64 of these rows.
 
-    def transform(self, rows: Rows) -> np.ndarray:
-        """(n, columns) float64, finite."""
-        return np.asarray(self._joined(rows).toarray(), np.float64)
+        Args:
+            train: with labels, where some features read them.
+            features: further columns.
+            plain: whether the columns that are neither text nor pictures are read.
+        """
+        columns, frame = Columns.fit(train, features, plain)
+        found = cls(columns, Scaling.of(frame.select_dtypes("number").to_numpy(np.float64)))
+        return found, found.joined(frame)
 
-    def sparse(self, rows: Rows) -> csr_array:
-        """(n, columns) float32: of categories, only the ones are stored."""
-        return self._joined(rows).astype(np.float32)
+    def transform(self, rows: Rows) -> csr_array:
+        """(n, columns) float64, finite, of rows that were not fitted on; of categories, only the ones are stored."""
+        return self.joined(self.columns.frame(rows))
 
-    def _joined(self, rows: Rows) -> csr_array:
-        frame = self.columns.frame(rows, self.features, self.plain)
+    def joined(self, frame: pd.DataFrame) -> csr_array:
+        """(n, columns) float64 of a frame of these columns."""
         numbers = self.scaling.transform(frame.select_dtypes("number").to_numpy(np.float64))
         kinds = [_one_hot(frame[name].cat) for name in frame.select_dtypes("category")]
         return csr_array(hstack([csr_array(numbers), *kinds], format="csr"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
-        features = [described.to_dict() for described in self.features]
-        own = {"categories": self.columns.categories, "features": features, "plain": self.plain}
-        return own | self.scaling.to_dict()
+    def save(self, folder: Path) -> None:
+        """Writes columns and scales into an existing folder."""
+        self.columns.save(folder)
+        write_json(folder / "scaling.json", self.scaling.to_dict())
 
     @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> Self:
-        """What gave this `to_dict`."""
-        features = tuple(Features.from_dict(described) for described in saved["features"])
-        return cls(Columns(saved["categories"]), Scaling.from_dict(saved), features, saved["plain"])
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote."""
+        return cls(Columns.load(folder), Scaling.from_dict(read_json(folder / "scaling.json")))
 
 
 def _one_hot(category: Any) -> csr_array:

@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from kit.rows import join_text
+from kit.features.base import Features
+from kit.rows import Rows, join_text
 from kit.source import Source
-from kit.tables.features import Features
 from kit.task import Task
 
 _WORD = re.compile(r"\w+")
@@ -65,6 +65,9 @@ class TextStatistics(Features):
     """How a text is written rather than what it says: lengths, shares of signs, repetition."""
 
     version = 2
+
+    def names(self, rows: Rows) -> list[str]:
+        return [f"{name} of the text" for name in _statistics("")]
 
     def compute(self, source: Source, task: Task) -> np.ndarray:
         return text_statistics(join_text(source.frame, task.text)).to_numpy()

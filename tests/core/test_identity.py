@@ -23,6 +23,7 @@ from kit.augment import (
 )
 from kit.core.files import contents
 from kit.core.spec import Spec
+from kit.features.base import Features
 from kit.folds import Folds, KFold
 from kit.member import Member
 from kit.members import Boost, Concat, Encoder, Linear, Perceptron, Seeds, TextNet, ULMFiT, Views
@@ -33,7 +34,6 @@ from kit.rows import Rows
 from kit.run.run import Run
 from kit.source import Source
 from kit.table import Table
-from kit.tables.features import Features
 from kit.task import Task
 from kit.text.segment import Jieba, Ltp
 from kit.text.vectors import VectorFile

@@ -13,10 +13,10 @@ import pytest
 
 from kit.core.errors import KitError
 from kit.core.source_digest import source_digest, source_of
+from kit.features.base import Features
 from kit.member import Member
 from kit.members import Boost
 from kit.metrics import Metric, f1, roc_auc
-from kit.tables.features import Features
 from kit.text.tfidf import Tfidf
 
 RECIPE = '''
@@ -29,7 +29,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from kit.tables.features import Features
+from kit.features.base import Features
 
 SCALE = 2.5
 NAMES = ("one", "two")

@@ -171,9 +171,9 @@ def test_a_member_of_pictures_refuses_a_task_without_any() -> None:
 
 def test_pictures_are_no_columns_of_tables(folder: Path) -> None:
     rows = read(folder).rows(np.arange(4))
-    assert Columns.of(rows).categories == {} and rows.task.tabular(rows.frame.columns) == []
+    assert rows.task.tabular(rows.frame.columns) == []
     with pytest.raises(KitError, match="no column to read"):
-        Columns.of(rows).frame(rows)
+        Columns.fit(rows)
     figures = PictureStatistics(size=8, cells=2, directions=3).of(rows)
     assert figures.shape == (6, 2 * 2 * (3 + 3)) and np.isfinite(figures).all()
     halves = np.zeros((1, 8, 8, 3), dtype=np.uint8)

@@ -39,7 +39,7 @@ def house(tmp_path: Path) -> House:
     text = path.read_text()
     start = text.index("class Small(Recipe):")
     end = text.index("    presets", start)
-    imports = "from kit.metrics import Metric\nfrom kit.tables.features import Features\n"
+    imports = "from kit.metrics import Metric\nfrom kit.features.base import Features\n"
     text = text[:start] + imports + OWN + text[end:]
     path.write_text(text.replace("min_leaf=5)", "min_leaf=5, features=(Product(),))"))
     return house

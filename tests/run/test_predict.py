@@ -10,6 +10,7 @@ import pytest
 
 import kit.members
 from kit.core.errors import KitError
+from kit.features.pictures import PictureStatistics
 from kit.folds import Folds, KFold
 from kit.members import Boost, Estimator, Linear
 from kit.metrics import roc_auc
@@ -20,7 +21,6 @@ from kit.run.predict import fold_predictors, new_rows, predict, predict_blend
 from kit.run.run import Run
 from kit.session.session import Session
 from kit.table import Table
-from kit.tables.pictures import PictureStatistics
 from kit.task import Task
 from kit.testing import sample_rows
 from kit.text import Tfidf

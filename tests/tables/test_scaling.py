@@ -1,13 +1,15 @@
 """Scaling: against scikit-learn's RobustScaler where that is right, and the columns on which it is not."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.preprocessing import RobustScaler
 
+from kit.features.base import Features
 from kit.metrics import roc_auc
 from kit.rows import Rows
-from kit.tables.features import Features
 from kit.tables.matrix import Matrix
 from kit.tables.scaling import Scaling
 from kit.task import Task
@@ -50,14 +52,15 @@ class Length(Features):
         return source.frame["kind"].astype(str).str.len().to_numpy(np.float32)[:, None] - 3
 
 
-def test_matrix_stores_only_ones_of_a_category_and_comes_back_from_json() -> None:
+def test_matrix_stores_only_ones_of_a_category_and_comes_back_from_its_files(tmp_path: Path) -> None:
     task = Task(name="t", kind="binary", targets=("y",), metric=roc_auc)
     frame = pd.DataFrame({"kind": [f"k{i}" for i in range(300)], "x": np.arange(300.0)})
     rows = Rows.of(task, frame)
-    matrix = Matrix.of(rows.take(np.arange(299)), (Length(),))
-    back = Matrix.from_dict(matrix.to_dict())
-    sparse = back.sparse(rows)
+    matrix, _ = Matrix.fit(rows.take(np.arange(299)), (Length(),))
+    matrix.save(tmp_path)
+    back = Matrix.load(tmp_path)
+    sparse = back.transform(rows)
     assert sparse.shape == (300, 2 + 299) and sparse.nnz <= 300 * 3
-    dense = matrix.transform(rows)
+    dense = matrix.transform(rows).toarray()
     np.testing.assert_allclose(sparse.toarray(), dense, rtol=1e-6)
     assert dense[:299, 2:].sum(axis=1).tolist() == [1] * 299 and dense[299, 2:].sum() == 0  # a new value is none

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from kit.core.errors import KitError
 from kit.core.spec import validator
+from kit.features.base import Features
 from kit.rows import join_text
 from kit.source import Source
-from kit.tables.features import Features
 from kit.task import Task
 from kit.text.segment import Segmenter
 from kit.text.sequences import FIRST, VERSION, sequences

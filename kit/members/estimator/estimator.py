@@ -12,10 +12,10 @@ from scipy.sparse import hstack
 from kit.core.errors import KitError
 from kit.core.files import read_json, write_json
 from kit.core.threads import threads
+from kit.features.base import Features
 from kit.member import Member, Predictor
 from kit.members.estimator.settings import EstimatorSettings
 from kit.rows import Rows
-from kit.tables.features import Features
 from kit.tables.matrix import Matrix
 from kit.task import Task
 from kit.text.statistics import TextStatistics
@@ -83,7 +83,7 @@ class Estimator(Member):
             self.words.counts(rows)
         else:
             for features in self.described(rows.task):
-                features.of(rows)
+                features.prepare(rows)
 
     def learn(self, train: Rows, valid: Rows, work: Path) -> "EstimatorPredictor":
         """Fits one estimator a target.
@@ -92,10 +92,12 @@ class Estimator(Member):
             KitError: the estimator predicts no probabilities, or it is for another kind of task.
         """
         self.check(train.task)
-        vectorizer = self.words.fit(train) if self.words is not None and self.reads_words(train) else None
-        matrix = None if vectorizer else Matrix.of(train, self.described(train.task))
-        predictor = EstimatorPredictor(self, vectorizer, matrix, [])
-        x = predictor.inputs(train)
+        if self.words is not None and self.reads_words(train):
+            predictor = EstimatorPredictor(self, self.words.fit(train), None, [])
+            x = predictor.inputs(train)
+        else:
+            matrix, numbers = Matrix.fit(train, self.described(train.task))
+            predictor, x = EstimatorPredictor(self, None, matrix, []), numbers.toarray()
         for labels in train.labels.T:
             known = ~np.isnan(labels)
             y, seen = (labels, x) if known.all() else (labels[known], x[known])
@@ -127,7 +129,7 @@ class EstimatorPredictor(Predictor):
         """(n, columns) of the rows; sparse where they are words and the estimator takes them so."""
         if self.vectorizer is None:
             assert self.matrix is not None
-            return self.matrix.transform(rows)
+            return self.matrix.transform(rows).toarray()
         sparse = self.vectorizer.transform(rows)
         tags = self.spec.estimator.build().__sklearn_tags__().input_tags
         return hstack([sparse], format="csr", dtype=np.float64) if tags.sparse else sparse.toarray().astype(np.float64)
@@ -146,12 +148,14 @@ class EstimatorPredictor(Predictor):
             folder / "kit.json",
             {
                 "spec": self.spec.to_dict(),
-                "matrix": self.matrix.to_dict() if self.matrix else None,
                 "models": [model if isinstance(model, float) else None for model in self.models],
             },
         )
         if self.vectorizer:
             self.vectorizer.save(folder, "tfidf")
+        if self.matrix:
+            (folder / "matrix").mkdir()
+            self.matrix.save(folder / "matrix")
         for i, model in enumerate(self.models):
             if not isinstance(model, float):
                 skops.dump(model, folder / f"model{i}.skops")
@@ -164,9 +168,9 @@ class EstimatorPredictor(Predictor):
             read_model(folder / f"model{i}.skops") if label is None else label
             for i, label in enumerate(saved["models"])
         ]
-        if saved["matrix"] is None:
-            return cls(spec, Vectorizer.load(folder, "tfidf"), None, models)
-        return cls(spec, None, Matrix.from_dict(saved["matrix"]), models)
+        if (folder / "matrix").is_dir():
+            return cls(spec, None, Matrix.load(folder / "matrix"), models)
+        return cls(spec, Vectorizer.load(folder, "tfidf"), None, models)
 
 
 def read_model(path: Path) -> Any:

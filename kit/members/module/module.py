@@ -8,10 +8,10 @@ from pydantic import Field
 
 from kit.core.errors import KitError
 from kit.core.spec import validator
+from kit.features.base import Features
 from kit.members.module.inputs import BuildInputs
 from kit.members.network.network import TrainedMember
 from kit.rows import Rows
-from kit.tables.features import Features
 from kit.task import Task
 from kit.train.stage import Stage
 
@@ -67,7 +67,7 @@ class Module(TrainedMember):
         from kit.members.perceptron.dataset import described
 
         for features in described(rows.task, self.text, self.features):
-            features.of(rows)
+            features.prepare(rows)
 
     def reads(self, task: Task) -> bool:
         own = self.dataset is not None or bool(self.features)
@@ -83,7 +83,7 @@ class Module(TrainedMember):
         from kit.members.perceptron.dataset import ColumnDataset
 
         own: Any = self.dataset
-        return ColumnDataset.load(self.text, self.features, folder) if own is None else own.load(folder)
+        return ColumnDataset.load(folder) if own is None else own.load(folder)
 
     def make_network(self, dataset: Any, outputs: int, kind: str, initial: "InitialWeights | None" = None) -> Any:
         from torch import nn

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from kit.core.errors import KitError
 from kit.core.spec import Spec, validator
+from kit.features.base import not_alone
 from kit.member import Member
 from kit.rows import Rows
-from kit.tables.features import not_alone
 from kit.task import Task
 from kit.train.average import Snapshots
 from kit.train.schedule import Plateau

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from kit.features.base import Features
 from kit.members.network.network import Network
 from kit.rows import Rows
-from kit.tables.features import Features
 from kit.task import Task
 from kit.train.stage import Stage
 
@@ -40,7 +40,7 @@ class Perceptron(Network):
         from kit.members.perceptron.dataset import described
 
         for features in described(rows.task, self.text, self.features):
-            features.of(rows)
+            features.prepare(rows)
 
     def reads(self, task: Task) -> bool:
         return task.has_columns or bool(self.features) or (self.text and bool(task.text))
@@ -53,7 +53,7 @@ class Perceptron(Network):
     def load_dataset(self, folder: Path) -> "ColumnDataset":
         from kit.members.perceptron.dataset import ColumnDataset
 
-        return ColumnDataset.load(self.text, self.features, folder)
+        return ColumnDataset.load(folder)
 
     def make_body(self, dataset: "ColumnDataset", rows: Rows | None = None) -> Any:
         from kit.models import perceptron

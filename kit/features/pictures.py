@@ -3,10 +3,10 @@
 import numpy as np
 from pydantic import Field
 
+from kit.features.base import Features
 from kit.images.pictures import pictures
 from kit.images.resize import Resize
 from kit.source import Source
-from kit.tables.features import Features
 from kit.task import Task
 
 BLOCK = 512  # pictures at once

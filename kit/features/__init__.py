@@ -1,0 +1,1 @@
+"""Features: columns made of the rows' columns, declared in a member's `features`."""
