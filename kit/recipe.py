@@ -19,6 +19,7 @@ from kit.member import Member
 from kit.members.reseeding import reseeding
 from kit.reading.discovery import FILES, Files, extra_in, files_in, find_data, no_data
 from kit.reading.form import CSV, Form
+from kit.sides.side import Side, checked_sides
 from kit.table import Table, read_labelled, read_table
 from kit.task import Medals, Task
 
@@ -72,17 +73,18 @@ class Recipe(Spec, metaclass=RecipeType):
 
     A preset is a named list of override strings. `files` and `form` are stated where the competition's files are not
     train.csv, test.csv and sample_submission.csv (None: there is none) with header lines; `extra` names files of
-    further rows without labels, see docs/files.md. Pictures with labels in their names are
-    `files = LabelledPictures(…)`; for what is neither, override `load`. `techniques` are what `make ablate` tries
-    beside the defaults of kit/evidence/ablate/techniques.py: name → settings, or name → way → settings. `tune` says
-    where knobs are searched: name → space of `kit.tune`. `medals` are facts of the leaderboard that kit does not know
-    itself.
+    further rows without labels and `sides` describes related tables, see docs/files.md. Pictures with labels in their
+    names are `files = LabelledPictures(…)`; for what is neither, override `load`. `techniques` are what `make ablate`
+    tries beside the defaults of kit/evidence/ablate/techniques.py: name → settings, or name → way → settings. `tune`
+    says where knobs are searched: name → space of `kit.tune`. `medals` are facts of the leaderboard that kit does not
+    know itself.
     """
 
     task: ClassVar[Task]
     files: ClassVar[Files | LabelledPictures] = FILES
     extra: ClassVar[str | tuple[str, ...]] = ()
     form: ClassVar[Form] = CSV
+    sides: ClassVar[Side | tuple[Side, ...]] = ()
     presets: ClassVar[dict[str, list[str]]] = {}
     tune: ClassVar[Mapping[str, Any]] = {}
     techniques: ClassVar[dict[str, str | dict[str, str]]] = {}
@@ -96,6 +98,7 @@ class Recipe(Spec, metaclass=RecipeType):
     def _has_a_task(self) -> Self:
         if not isinstance(getattr(type(self), "task", None), Task):
             raise ValueError("the recipe has no task; add task = Task(name=…, kind=…, targets=…, metric=…)")
+        checked_sides(self.sides)
         return self
 
     def open(self, *args: Any, **options: Any) -> Any:
@@ -150,7 +153,7 @@ class Recipe(Spec, metaclass=RecipeType):
         """The competition's rows.
 
         Args:
-            folder: where `files` and `extra` (or the same zipped) lie.
+            folder: where `files`, `extra` and `sides` (or the same zipped) lie.
             cache: where what is computed once is kept.
 
         Raises:
@@ -159,9 +162,12 @@ class Recipe(Spec, metaclass=RecipeType):
         if isinstance(self.files, LabelledPictures):
             if self.extra:
                 raise KitError(f"{type(self).__name__}.extra: files of rows do not go with LabelledPictures")
+            if self.sides:
+                raise KitError(f"{type(self).__name__}.sides: side tables do not go with LabelledPictures")
             return read_labelled(self.task, folder, self.files, cache)
         train, test, sample = files_in(folder, self.files, bool(self.task.images))
-        return read_table(self.task, train, test, sample, cache, self.form, extra_in(folder, self._extra_names()))
+        extra = extra_in(folder, self._extra_names())
+        return read_table(self.task, train, test, sample, cache, self.form, extra, self.sides)
 
     def all_files(self) -> tuple[str | None, ...]:
         """Names of the competition's files, those of extra rows last."""

@@ -13,6 +13,7 @@ from kit.images.columns import with_full_names, with_picture_columns
 from kit.images.store import PictureFiles
 from kit.metrics import Metric
 from kit.schema.schema import Schema
+from kit.sides.sides import NO_SIDES, Sides
 from kit.source import Source
 from kit.task import Task
 
@@ -43,7 +44,7 @@ class Rows:
     @classmethod
     def of(
         cls, task: Task, frame: pd.DataFrame, y: np.ndarray | None = None, schema: Schema | None = None,
-        files: PictureFiles | None = None,
+        files: PictureFiles | None = None, sides: Sides = NO_SIDES,
     ) -> "Rows":  # fmt: skip
         """Rows from a plain frame, for a notebook or a kernel; nothing is kept on disk.
 
@@ -53,6 +54,7 @@ class Rows:
             y: their labels.
             schema: what the columns are; None decides it by these rows.
             files: where named pictures lie; None: names are paths of this machine.
+            sides: related tables; the frame has their keys, which need not be inputs.
 
         Warns:
             UserWarning: of cells that are not of their column's type, of types that could be meant otherwise, and of
@@ -72,14 +74,18 @@ class Rows:
             typed, notes = schema.apply(frame[names])
         for note in notes:
             warnings.warn(note, stacklevel=2)
+        sides.check("frame", list(frame.columns))
+        beside = frame.drop(columns=[c for c in typed.columns if c in frame]).reset_index(drop=True)
+        keyed = sides.keyed([beside.join(typed.reset_index(drop=True))], schema)
         files = files or (PictureFiles() if task.images else None)
         if files and task.images:
             typed = with_full_names(files, task, typed)
             if note := prediction_note(files, task, typed, "frame", alone=False):
                 warnings.warn(note, stacklevel=2)
         return cls(
-            task, Source(typed, schema=schema, files=files), np.arange(len(frame)), labels, metric_columns(task, frame)
-        )
+            task, Source(typed, schema=schema, files=files, sides=keyed), np.arange(len(frame)), labels,
+            metric_columns(task, frame),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.at)

@@ -43,6 +43,19 @@ class RowFiles(ABC):
         """Changes with any byte of what the cells of a column name."""
 
 
+class RelatedTables(ABC):
+    """Tables beside the rows of a source, such as the earlier loans of each client. Pickled, they are read again."""
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """Changes with any byte of the tables, and with any key by which rows find theirs."""
+
+    @abstractmethod
+    def take(self, at: np.ndarray) -> "RelatedTables":
+        """The same tables for the rows at these positions."""
+
+
 class Source:
     """All rows without labels: train, test, then extra rows; and what is computed once from them.
 
@@ -57,19 +70,20 @@ class Source:
         original: the source that these rows are views of; None: they are views of none.
         looks: of views, how pictures are shown in each block of as many rows as `original` has; None: plainly.
         extra: how many of the original rows, the last of them, are neither train nor test rows.
+        sides: related tables, by name, with the keys of these rows; None where there are none.
     """
 
     def __init__(
         self, frame: pd.DataFrame, folder: Path | None = None, name: str | None = None, originals: int | None = None,
         schema: Schema | None = None, files: RowFiles | None = None, original: "Source | None" = None,
-        looks: tuple[Any, ...] = (), extra: int = 0,
+        looks: tuple[Any, ...] = (), extra: int = 0, sides: RelatedTables | None = None,
     ) -> None:  # fmt: skip
         self.frame = frame.reset_index(drop=True)
         self._original, self.looks = original, looks
         self.views: dict[str, Source] = {}  # of these rows, by what they are made with, see `kit.tta`
         self.folder = folder
         self.originals = len(frame) if originals is None else originals
-        self.schema, self.files, self.extra = schema, files, extra
+        self.schema, self.files, self.extra, self.sides = schema, files, extra, sides
         self._name = name
         self._memory: dict[str, Arrays] = {}
 
@@ -80,13 +94,14 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any value of the frame, and with any byte of the pictures that it names."""
+        """Changes with any value of the frame, with any byte of the pictures that it names and of side tables."""
         if self._name:
             return self._name
         views = [self.originals, *map(repr, self.looks)] if self.originals < len(self.frame) else []
         views += [f"extra {self.extra}"] if self.extra else []
         pictures = self.schema.of_type("image", self.frame) if self.schema and self.files else []
         files = [self.files.digest(self.frame[name]) for name in pictures if self.files]
+        files += [f"sides {self.sides.digest}"] if self.sides else []
         return digest([list(self.frame.columns), *(fingerprint(self.frame[c]) for c in self.frame), *views, *files])
 
     def once(self, name: str, compute: Callable[[pd.DataFrame], Arrays]) -> Arrays:

@@ -23,10 +23,12 @@ from kit.reading.ids import Frames, check_ids, named, sampled_rows
 from kit.reading.labels import read_labels
 from kit.reading.quoting import PLAIN, Quoting
 from kit.rows import Rows, metric_columns
-from kit.schema.cells import well_formed
+from kit.schema.cells import well_formed_frame
 from kit.schema.fingerprint import fingerprint
 from kit.schema.numbers import Decimal
 from kit.schema.schema import Schema
+from kit.sides.side import Side
+from kit.sides.sides import Sides
 from kit.source import Source
 from kit.task import Task
 
@@ -52,6 +54,7 @@ class Table:
         files: where the pictures lie that rows name; None: names are paths of this machine.
         separator: of the fields of the sample, and so of a submission.
         quoting: which fields of the sample stand in quotes, and so of a submission.
+        sides: related tables by name, which are read lazily; `source.sides` has them with the keys of its rows.
         extra: rows without labels beside train and test, by the name of their file; they hold inputs, and some of
             them may be missing. Types are decided by them too, and who learns from all rows learns from them.
     """
@@ -70,20 +73,24 @@ class Table:
     extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     separator: str = ","
     quoting: Quoting = PLAIN
+    sides: Sides = field(default_factory=Sides)
 
     def __post_init__(self) -> None:
         if self.task.images:
             self._pictured()
         for attribute in ("train", "test", "sample"):
             if (frame := getattr(self, attribute)) is not None:
-                object.__setattr__(self, attribute, _well_formed(frame))
+                object.__setattr__(self, attribute, well_formed_frame(frame))
         self._settle(named(Frames(self.task, self.train, self.test, self.sample, self.notes), self.names))
         decided = self.schema is not UNDECIDED
         if not decided:
             _check_stated(self)
+            self.sides.check(self.names[0], list(self.train.columns))
+            self.sides.check(self.names[1], list(self.test.columns))
             self._left_out()
             self._extra()
-        _check(self)
+        for name, frame in zip(self.names, (self.train, self.test), strict=False):
+            check_ids(self.task, name, frame)
         self._settle(sampled_rows(Frames(self.task, self.train, self.test, self.sample, self.notes), self.names))
         task, train, said = read_labels(self.task, self.names[0], self.train)
         self._settle(Frames(task, train, self.test, self.sample, (*self.notes, *said)))
@@ -152,7 +159,7 @@ class Table:
         task, hidden = self.task, {self.task.id, *self.task.targets, *self.task.aside}
         inputs = list(task.inputs) or [c for c in self.train.columns if c not in hidden]
         found = {
-            name: extra_rows(task, inputs, self.names[0], name, _well_formed(frame))
+            name: extra_rows(task, inputs, self.names[0], name, well_formed_frame(frame))
             for name, frame in self.extra.items()
         }
         object.__setattr__(self, "extra", {name: frame for name, (frame, _) in found.items()})
@@ -167,7 +174,8 @@ class Table:
             usual=self.usual_decimal, images=task.images,
         )  # fmt: skip
         object.__setattr__(self, "schema", schema)
-        extra = {name: typed[name].drop(columns=task.id, errors="ignore") for name in self.extra}
+        no_ids = [c for c in (task.id,) if c not in self.sides.row_columns]
+        extra = {name: typed[name].drop(columns=no_ids, errors="ignore") for name in self.extra}
         typed |= extra
         if self.files:
             parts = dict(zip(self.names, ("train", "test"), strict=False))
@@ -195,8 +203,9 @@ class Table:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any value of train, test or extra rows, and with any byte of the pictures that they name."""
-        return digest([*(list(columns.items()) for columns in self._fingerprints), *self._pictures])
+        """Changes with any value of train, test or extra rows, and with any byte of their pictures and side tables."""
+        sides = [f"sides {self.sides.digest}"] if self.sides else []
+        return digest([*(list(columns.items()) for columns in self._fingerprints), *self._pictures, *sides])
 
     @cached_property
     def _pictures(self) -> list[str]:
@@ -211,8 +220,12 @@ class Table:
         every = pd.concat([frame[[c for c in inputs if c in frame]] for frame in frames])
         if lost := [c for c in self.task.text if any(c not in frame for frame in frames[2:])]:
             every = every.assign(**{c: every[c].fillna("") for c in lost})
-        name = digest([inputs, *([found.get(c) for c in inputs] for found in self._fingerprints), *self._pictures])
-        return Source(every, self.cache, name, schema=self.schema, files=self.files, extra=sum(map(len, frames[2:])))
+        sides = self.sides.keyed(frames, self.schema)
+        known = [*self._pictures, *([f"sides {sides.digest}"] if sides else [])]
+        name = digest([inputs, *([found.get(c) for c in inputs] for found in self._fingerprints), *known])
+        return Source(
+            every, self.cache, name, schema=self.schema, files=self.files, extra=sum(map(len, frames[2:])), sides=sides
+        )
 
     def rows(self, at: np.ndarray) -> Rows:
         """Train rows at these positions, with their labels."""
@@ -245,13 +258,14 @@ class Table:
 
 def read_table(
     task: Task, train: Path, test: Path | None, sample: Path | None, cache: Path | None = None, form: Form = CSV,
-    extra: Sequence[Path] = (),
+    extra: Sequence[Path] = (), sides: Side | tuple[Side, ...] = (),
 ) -> Table:  # fmt: skip
     """Reads and checks the files of a competition; ids are strings as the file writes them.
 
     Args:
         form: of train, test and extra, where it is not found out by what they hold.
         extra: files of rows without labels.
+        sides: side tables, in the folder of the train file.
 
     Raises:
         KitError: one sentence that names file, column and ids, and the nearest right thing.
@@ -273,12 +287,14 @@ def read_table(
     further = {path.name: read_file(path, task, unlabelled) for path in extra}
     notes += [found.note for found in further.values()]
     semicolons &= all(found.semicolons for found in further.values())
+    related, said = Sides.in_folder(sides, train.parent, cache)
+    notes += said
     names = (train.name, test.name if test else "test.csv", sample.name if sample else "sample_submission.csv")
     return Table(
         task, read.frame, other, asked.frame if asked else None, cache, tuple(filter(None, notes)), names,
         form.decimal, "," if semicolons else ".", files=PictureFiles(train.parent, cache) if task.images else None,
         extra={name: found.frame for name, found in further.items()}, separator=asked.separator if asked else ",",
-        quoting=asked.quoting if asked else PLAIN,
+        quoting=asked.quoting if asked else PLAIN, sides=related,
     )  # fmt: skip
 
 
@@ -302,19 +318,3 @@ def _check_stated(table: Table) -> None:
     check_columns(test_name, table.test, [task.id, *task.inputs, *task.text, *task.images])
     if targets := [c for c in task.targets if c in table.test.columns]:
         raise KitError(f"{test_name}: holds the target '{targets[0]}', which a test file must not; remove the column")
-
-
-def _check(table: Table) -> None:
-    """Refuses files with mistakes in ids and labels, the most basic mistake first."""
-    task, (train_name, test_name, _) = table.task, table.names
-    for name, frame in ((train_name, table.train), (test_name, table.test)):
-        check_ids(task, name, frame)
-
-
-def _well_formed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame without halves of surrogate pairs; itself where there are none."""
-    if not frame.columns.is_unique:  # refused later
-        return frame
-    columns = {str(c): (frame[c], well_formed(frame[c])) for c in frame if frame[c].dtype == object}
-    mended = {c: after for c, (before, after) in columns.items() if after is not before}
-    return frame.assign(**mended) if mended else frame

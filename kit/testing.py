@@ -195,7 +195,8 @@ def _check_predict(member: Member, predictor: Predictor, p: np.ndarray, rows: Ro
     _clause(np.allclose(mixed, p[order], atol=1e-5), member, "row order does not matter: shuffled rows get others")
     unlabelled = Rows(rows.task, rows.source, rows.at)
     _same(member, lambda: predictor.predict(unlabelled), p, "predict reads no labels: without them")
-    fresh = Rows(rows.task, Source(rows.frame, files=rows.source.files), np.arange(len(rows)))
+    sides = rows.source.sides.take(rows.at) if rows.source.sides else None
+    fresh = Rows(rows.task, Source(rows.frame, files=rows.source.files, sides=sides), np.arange(len(rows)))
     _same(member, lambda: predictor.predict(fresh), p, "rows of another source are predicted alike: there")
 
 

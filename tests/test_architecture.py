@@ -21,7 +21,7 @@ FLOORS = [
     "core",
     "metrics schema",
     "task source",
-    "rows folds guess reading images",
+    "rows folds guess reading images sides",
     "table weights",
     "features tables text losses layers augment",
     "models train pretrain tta",

@@ -8,7 +8,7 @@ from kit.cli.app import Comp, Debug, FoldList, On, Preset, Sample, Seed, Set, Th
 from kit.cli.finish import not_done
 from kit.cli.opening import fold_list, open_run
 
-Side = Annotated[str, typer.Option(help='a member with settings, "minilm minilm.epochs=2", or a finished run')]
+Compared = Annotated[str, typer.Option(help='a member with settings, "minilm minilm.epochs=2", or a finished run')]
 CAVEAT = (
     "These are scores of the private leaderboard, on other rows than your folds, so do not compare them directly with "
     "cross-validated scores: first look at the difference between your own CV and leaderboard scores. kit does not "
@@ -19,7 +19,7 @@ MemberName = Annotated[str, typer.Argument(metavar="MEMBER", help="a member of t
 
 @app.command()
 def compare(
-    comp: Comp, a: Side, b: Side, seeds: Annotated[int, typer.Option(min=1, help="how many seeds")] = 3,
+    comp: Comp, a: Compared, b: Compared, seeds: Annotated[int, typer.Option(min=1, help="how many seeds")] = 3,
     folds: FoldList = "", set_: Set = "", preset: Preset = "", seed: Seed = None, sample: Sample = None,
     on: On = "inline", threads: Threads = None, debug: Debug = False,
 ) -> None:  # fmt: skip

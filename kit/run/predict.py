@@ -1,7 +1,8 @@
 """Predictions of new rows by the models of finished folds, and by their blend."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,13 @@ from kit.run.run import Run
 from kit.source import Source
 
 
-def new_rows(run: Run, frame: pd.DataFrame) -> Rows:
+def new_rows(run: Run, frame: pd.DataFrame, sides: Mapping[str, Any] | None = None) -> Rows:
     """The rows of a frame in the form that members of this run read: its input columns; a missing text is empty.
+
+    Args:
+        run: the run whose members are to read them.
+        frame: the rows, with the keys of side tables if the run has some.
+        sides: name of a side table → its rows; those of the run by default.
 
     Raises:
         KitError: a column is missing.
@@ -34,13 +40,17 @@ def new_rows(run: Run, frame: pd.DataFrame) -> Rows:
     typed, notes = typed_rows(run, frame)
     for note in notes:
         warnings.warn(note, stacklevel=2)
+    related = table.sides.with_frames(sides)
+    related.check("frame", list(typed.columns))
+    keyed = related.keyed([typed], table.schema)
     texts = {name: typed[name].fillna("") for name in table.task.text}
     typed = typed[table.inputs].assign(**texts)
     if table.files:
         typed = with_full_names(table.files, table.task, typed)
         if note := prediction_note(table.files, table.task, typed, "frame", nothing_else(table.task, table.inputs)):
             warnings.warn(note, stacklevel=2)
-    return Rows(table.task, Source(typed, schema=table.schema, files=table.files), np.arange(len(frame)))
+    source = Source(typed, schema=table.schema, files=table.files, sides=keyed)
+    return Rows(table.task, source, np.arange(len(frame)))
 
 
 def typed_rows(run: Run, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

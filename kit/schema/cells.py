@@ -56,6 +56,15 @@ def well_formed(column: pd.Series) -> pd.Series:
     return column
 
 
+def well_formed_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without halves of surrogate pairs; itself where there are none, or a column occurs twice."""
+    if not frame.columns.is_unique:  # refused later
+        return frame
+    columns = {str(c): (frame[c], well_formed(frame[c])) for c in frame if frame[c].dtype == object}
+    mended = {c: after for c, (before, after) in columns.items() if after is not before}
+    return frame.assign(**mended) if mended else frame
+
+
 def _well_formed(value: Any) -> Any:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 

@@ -1,7 +1,7 @@
 """Opens a recipe on its rows: those of a folder, or frames. `open_recipe` is the method `open` of a Recipe."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from kit.run.leftovers import sweep
 from kit.run.opened import Opened
 from kit.run.run import Run
 from kit.session.session import Session
+from kit.sides.side import Side
+from kit.sides.sides import Sides
 from kit.table import Table
 from kit.task import Task
 
@@ -28,6 +30,7 @@ def open_recipe(
     sample: Any = None,
     *,
     extra: Any = None,
+    sides: Mapping[str, Any] | None = None,
     runs: str | Path | None = None,
     settings: str | Sequence[str] = (),
     preset: str | None = None,
@@ -46,6 +49,7 @@ def open_recipe(
         sample: the sample submission as a frame, if `data` is a frame.
         extra: rows without labels, if `data` is a frame: a frame or several. A folder's are named by the recipe:
             `extra = "more.csv"`.
+        sides: side tables, if `data` is a frame: name → frame, of those that the recipe's `sides` describe.
         runs: folder of all runs. This run gets a folder in it, with the name of the task. None: $KIT_RUNS, else runs.
         settings: overrides such as "boost.lr=0.1 linear.C=2", or a list of them.
         preset: name of a list of settings in the recipe.
@@ -61,13 +65,13 @@ def open_recipe(
     overrides = recipe.overrides(preset, given, seed)
     changed = recipe.override(*overrides)
     if isinstance(data, (str, Path)) or data is None:
-        _refuse_frames(test, sample, extra)
+        _refuse_frames(test, sample, extra, sides)
         folder = Path(data) if data is not None else _found(recipe)
         keep = Path(cache or os.environ.get("KIT_CACHE", "data/cache"))
         table = changed.load(folder, keep)
     else:
         folder, keep = None, None
-        table = table_of(recipe.task, data, test, sample, Path(cache) if cache else None, extra)
+        table = table_of(recipe.task, data, test, sample, Path(cache) if cache else None, extra, sides, recipe.sides)
     table = table if rows is None else table.subset(rows)
     name = recipe.task.name if rows is None else f"{recipe.task.name}-{rows}-rows"
     root = Path(runs or os.environ.get("KIT_RUNS", "runs")) / name
@@ -80,8 +84,9 @@ def open_recipe(
 
 
 def table_of(
-    task: Task, train: Any, test: Any = None, sample: Any = None, cache: Path | None = None, extra: Any = None
-) -> Table:
+    task: Task, train: Any, test: Any = None, sample: Any = None, cache: Path | None = None, extra: Any = None,
+    sides: Mapping[str, Any] | None = None, described: Side | tuple[Side, ...] = (),
+) -> Table:  # fmt: skip
     """A checked table of frames. Ids are strings; without an id column, rows are numbered.
 
     Args:
@@ -91,6 +96,8 @@ def table_of(
         sample: the sample submission.
         cache: folder for what is computed once.
         extra: rows without labels: a frame, or several.
+        sides: name of a side table → its rows.
+        described: the side tables that there may be.
 
     Raises:
         KitError: a column is missing, or the task does not have such a label.
@@ -107,7 +114,8 @@ def table_of(
     further = [] if extra is None else list(extra) if several else [extra]
     names = ["extra"] if len(further) == 1 else [f"extra {i}" for i in range(1, len(further) + 1)]
     frames = {name: as_frame(f, name) for name, f in zip(names, further, strict=True)}
-    return Table(task, train, test, sample, cache, names=NAMES, extra=frames)
+    related, notes = Sides.of_frames(described, sides)
+    return Table(task, train, test, sample, cache, tuple(notes), NAMES, extra=frames, sides=related)
 
 
 def _found(recipe: Recipe) -> Path:
@@ -120,4 +128,4 @@ def _found(recipe: Recipe) -> Path:
 
 def _refuse_frames(*frames: Any) -> None:
     if any(frame is not None for frame in frames):
-        raise KitError("test, sample and extra are frames that go with a train frame; a folder holds all files")
+        raise KitError("test, sample, extra and sides are frames that go with a train frame; a folder holds all files")

@@ -1,6 +1,6 @@
 """Session: an opened recipe in a notebook: fit, show, blend, predict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,12 +175,13 @@ class Session:
             self.console.print(f"warning: {warning}", highlight=False)
         return Blending(self.run, names, report)
 
-    def predict(self, rows: Any, member: str | None = None) -> pd.DataFrame:
+    def predict(self, rows: Any, member: str | None = None, sides: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Predictions of new rows: the mean of the predictions of all folds' models.
 
         Args:
             rows: a frame with the input columns. Without an id column, rows are numbered.
             member: name of a member; None: the blend (members are blended first if there is no blend).
+            sides: name of a side table → rows that belong to these rows; None: those that the run was opened with.
 
         Returns:
             The id, then one column for each target (multiclass: each class).
@@ -196,11 +197,11 @@ class Session:
 
         frame, task = as_frame(rows), self.table.task
         if member is not None:
-            predictions = predict(self.run, [member], new_rows(self.run, frame))[member]
+            predictions = predict(self.run, [member], new_rows(self.run, frame, sides))[member]
         else:
             if last_blend(self.run) is None:
                 self.blend()
-            predictions = predict_blend(self.run, frame)
+            predictions = predict_blend(self.run, frame, new_rows(self.run, frame, sides))
         named = frame if task.id in frame else frame.assign(**{task.id: range(len(frame))})
         return self._frame(named, predictions)
 

@@ -97,10 +97,11 @@ def _together(source: Source, views: Sequence[View], task: Task, seed: int, name
         changed = {c: _unpacked(arrays[f"{k}-{i}"]) for c, i in place.items() if f"{k}-{i}" in arrays}
         parts.append(source.frame.assign(**changed))
     shown = any(looks) or bool(task.images)
+    every = np.tile(np.arange(len(source.frame)), len(parts))
     return Source(
         pd.concat(parts), source.folder, originals=source.originals, schema=source.schema, files=source.files,
         original=source if shown else None, looks=tuple(looks) if shown else (),
-        extra=source.extra,
+        extra=source.extra, sides=source.sides.take(every) if source.sides else None,
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Features of side tables: what the rows that belong to a row say together."""
