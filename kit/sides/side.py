@@ -12,6 +12,8 @@ Values = Annotated[
     tuple[int | float | str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, (int, float, str)) else v)
 ]
 
+Made = Annotated[tuple[tuple[str, str], ...], BeforeValidator(lambda v: tuple(v.items()) if isinstance(v, dict) else v)]
+
 
 class Side(Spec):
     """A table with any number of rows for each row of the competition, or for each row of another side table.
@@ -33,12 +35,16 @@ class Side(Spec):
     )
     missing: Values = Field((), description="numbers and words that mean 'not known', such as 365243 and XNA")
     types: Types = Field((), description="columns that are not of the type that they seem to be: {'CODE': 'category'}")
+    made: Made = Field((), description="further columns: {'late': 'paid_on - due_on', 'debt': 'owed / sum'}; + - * /")
     required: bool = Field(False, description="refuse a folder without the file; else it is left out, with a note")
 
     @validator(mode="after")
     def _fields_agree(self) -> "Side":
         if not self.name:
             object.__setattr__(self, "name", PurePath(self.file).name.partition(".")[0])
+        for name, text in self.made:
+            if len(text.split(" ")) != 3 or text.split(" ")[1] not in ("+", "-", "*", "/"):
+                raise ValueError(f"made = {{'{name}': '{text}'}}: give two columns and a sign between blanks: 'a - b'")
         if self.row_time and not self.time:
             raise ValueError("row_time says which rows are too late, so time must name their own time")
         if self.row_time and self.of:
@@ -75,5 +81,5 @@ def checked_sides(sides: Side | tuple[Side, ...]) -> tuple[Side, ...]:
             lost = next(side for side in given if side not in ordered)
             there = ", ".join(names)
             raise ValueError(f"side '{lost.name}' is of '{lost.of}', which is no side above it; there are: {there}")
-        ordered += ready
+        ordered.append(ready[0])
     return tuple(ordered)

@@ -47,7 +47,8 @@ class SideTable:
         self._memory: dict[str, Any] = {}
         self._frame = None if frame is None else to_polars(side.name, frame)
         self._given = frame
-        for name in filter(None, (side.key, side.time, *(column for column, _ in side.types))):
+        parts = [part for _, text in side.made for part in text.split(" ")[::2]]
+        for name in filter(None, (side.key, side.time, *(column for column, _ in side.types), *parts)):
             self.check(name)
 
     @property
@@ -84,7 +85,8 @@ class SideTable:
     @cached_property
     def columns(self) -> dict[str, dict[str, Any]]:
         """Column → its type, in the order of the file."""
-        return self.kept("types", self._find_columns)["columns"]
+        made = {name: {"type": "number", "how": "made"} for name, _ in self.side.made}
+        return self._layout["columns"] | made
 
     @cached_property
     def _layout(self) -> dict[str, Any]:
@@ -149,11 +151,25 @@ class SideTable:
         """
         for name in (*values, *keys):
             self.check(name)
-        dtypes = {name: pl.Float64 for name in values if self.columns[name]["how"] == "float"}
+        made = {name: text.split(" ") for name, text in self.side.made if name in values}
+        plain = [*values, *(part for parts in made.values() for part in (parts[0], parts[2]))]
+        dtypes = {name: pl.Float64 for name in plain if self.columns[name]["how"] == "float"}
         dtypes |= {name: pl.Int64 if whole else pl.String for name, whole in keys.items()}
         read = [pl.col(name).cast(dtypes[name], strict=False).alias(KEY + name) for name in keys]
-        read += [expression(name, self.columns[name], self.side.missing) for name in values]
+        read += [self._made(name, made[name]) if name in made else self._expression(name) for name in values]
         return self._read(dtypes).select(read)
+
+    def _expression(self, name: str) -> "pl.Expr":
+        return expression(name, self.columns[name], self.side.missing)
+
+    def _made(self, name: str, parts: Sequence[str]) -> "pl.Expr":
+        a, sign, b = parts[0], parts[1], parts[2]
+        for part in (a, b):
+            if part in dict(self.side.made) or self.columns[part]["type"] == "category":
+                raise KitError(f"{self.label}: '{name}' is made of '{part}', which is no column of numbers in it")
+        first, second = self._expression(a), self._expression(b)
+        made = {"+": first + second, "-": first - second, "*": first * second}.get(sign)
+        return (pl.when(second != 0).then(first / second) if made is None else made).alias(name)
 
     def whole(self, name: str) -> bool:
         """Whether all values of a key are whole numbers without leading zeros, so that they can be compared as such."""

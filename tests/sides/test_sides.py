@@ -221,6 +221,23 @@ def test_types_of_columns(tmp_path: Path) -> None:
     assert rows["amount"] == [None, 1.0, 3.0, None] and rows["word"] == [None, "a", None, "a"]
 
 
+def test_made_columns(tmp_path: Path) -> None:
+    found = frames()
+    side = LOANS.model_copy(update={"made": (("a", "sum - day"), ("b", "sum / day"))})
+    table = opened(written(tmp_path, found), sides=side).sides["loans"]
+    rows = table.scan(["a", "b"]).collect()
+    loans = found["loans"]
+    np.testing.assert_allclose(rows["a"], loans["sum"] - loans["day"])
+    np.testing.assert_allclose(rows["b"], loans["sum"] / loans["day"])
+    with pytest.raises(KitError, match="give two columns and a sign between blanks: 'a - b'"):
+        Side(file="loans.csv", key="client", made={"a": "sum-day"})
+    with pytest.raises(KitError, match=r"loans\.csv: column 'days' is missing; did you mean 'day'"):
+        opened(tmp_path, sides=Side(file="loans.csv", key="client", made={"a": "sum - days"}))
+    with pytest.raises(KitError, match="'a' is made of 'state', which is no column of numbers in it"):
+        wrong = Side(file="loans.csv", key="client", made={"a": "sum - state"})
+        opened(tmp_path, sides=wrong).sides["loans"].scan(["a"])
+
+
 def test_stated_types(tmp_path: Path) -> None:
     side = LOANS.model_copy(update={"types": (("loan", "category"),)})
     assert opened(written(tmp_path, frames()), sides=side).sides["loans"].columns["loan"]["type"] == "category"
