@@ -101,17 +101,22 @@ if TYPE_CHECKING:
         Embedding,
         Encoder,
         Estimator,
+        FTTransformer,
         ImageEncoder,
         Linear,
         Module,
         Perceptron,
+        RealMLP,
         Seeds,
+        TabM,
+        TabularResNet,
         TextNet,
         ULMFiT,
         Views,
         fine_tuning,
         pairs,
     )
+    from kit.members.tabular.numbers import PBLD, LinearNumbers, Periodic, PiecewiseLinear
     from kit.members.textnet.nets import AWDLSTM, DPCNN, HAN, HCN, ONLSTM, RCNN, RNN, TextCNN, Transformer
     from kit.metrics import (
         Metric,
@@ -154,6 +159,7 @@ if TYPE_CHECKING:
     from kit.session import CrossValidation, Recipe, Session, cross_validate
     from kit.sides.side import Side
     from kit.table import Table, read_table
+    from kit.tables.scalers import QuantileScaling, RankGauss, RobustScaling, Scaler, StandardScaling
     from kit.task import Medals, Task
     from kit.testing import check_member, check_recipe
     from kit.text import Grams, Tfidf
@@ -174,9 +180,11 @@ if TYPE_CHECKING:
         Average,
         Constant,
         Cosine,
+        CosineLog,
         CosineRestarts,
         CutMix,
         EmbeddingMixup,
+        FlatCosine,
         FreeLB,
         GaussianNoise,
         GradientPenalty,
@@ -206,31 +214,32 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "AEDA", "AWDLSTM", "AWP", "BCE", "DPCNN", "EDA", "EMA", "FGM", "FGSM", "HAN", "HCN", "NBSVM", "ONLSTM", "PGD",
-    "RCNN", "RNN", "SGD", "SWA", "VAT", "Adam", "AdamW", "Albumentations", "Asymmetric", "Augment", "Augmented", "Auto",
-    "Average", "BackTranslation", "BetaCalibration", "BiTempered", "Blend", "Boost", "Calibrated", "Calibration",
-    "CaseNoise", "Chain", "CharacterNoise", "ClauseSwap", "Clip", "Concat", "Constant", "ContextualWords", "Cosine",
-    "CosineRestarts", "Crop", "CrossEntropy", "CrossValidation", "CutMix", "DeepFeatures", "Embedding",
-    "EmbeddingMixup", "Encoder", "Estimator", "FastText", "Features", "FiveCrops", "Flips", "Flooding", "Focal",
-    "Folds", "Form", "FreeLB", "GaussianNoise", "Geometric", "GradientPenalty", "Grams", "Greedy", "Grouped",
-    "HanDelete", "HanSimilar", "HanSwap", "HanWords", "HillClimb", "Huber", "ImageAugment", "ImageEncoder", "Isotonic",
-    "Jieba", "KFold", "KeyboardErrors", "KitError", "LabelledPictures", "Lamb", "LanguageModelling", "Lars",
-    "LeastSquares", "Linear", "LinearDecay", "Logistic", "Lookahead", "LoopStage", "Loss", "Ltp", "Mean", "Medals",
-    "Member", "Metric", "Mix", "Mixup", "Module", "MultiLayerStack", "Multilabel", "NEFTune", "Noise", "OCRErrors",
-    "OneCycle", "OneOf", "Optimizer", "Ordinal", "PerColumn", "Perceptron", "Perturb", "PictureStatistics", "Plateau",
-    "PlattScaling", "Power", "Predefined", "Predictor", "PriorShift", "Quantile", "RAdam", "RandAugment",
-    "RandomDeletion", "RandomInsertion", "RandomSwap", "RankMean", "Recipe", "Resize", "Ridge", "Rotations", "Rows",
-    "Scales", "Schedule", "Seeds", "Segmenter", "SentenceDelete", "SentenceShuffle", "Session", "Side",
-    "SideAggregates", "Simplex", "SlantedTriangular", "Snapshots", "SoftAUC", "SoftF1", "Sometimes", "Spec",
-    "SpellingErrors", "Squared", "Stack", "Stage", "Stratified", "StratifiedGrouped", "SynonymReplacement", "Table",
-    "Task", "TemperatureScaling", "TextCNN", "TextNet", "TextStatistics", "Tfidf", "TimeSeries", "Transformer", "Trees",
-    "ULMFiT", "UniformNoise", "VectorFile", "VectorScaling", "Vectors", "Views", "Window", "Windows", "Word2Vec",
-    "WordNoise", "WordSplit", "Words", "__version__", "accuracy", "average_precision", "balanced_accuracy", "brier",
-    "by_group", "check_member", "check_recipe", "choice", "column_weighted", "concordance", "cross_validate", "f1",
-    "f_beta", "fine_tuning", "gini", "integer", "log_float", "log_int", "log_loss", "macro_f1", "mae", "mape", "mcc",
-    "mean_column_log_loss", "mean_roc_auc", "micro_f1", "ndcg", "ndcg_at", "number", "pairs", "pearson", "pinball",
-    "precision_at", "quadratic_kappa", "r2", "read_table", "recall_at", "rmse", "rmsle", "roc_auc", "row_weighted",
-    "smape", "spearman",
+    "AEDA", "AWDLSTM", "AWP", "BCE", "DPCNN", "EDA", "EMA", "FGM", "FGSM", "HAN", "HCN", "NBSVM", "ONLSTM", "PBLD",
+    "PGD", "RCNN", "RNN", "SGD", "SWA", "VAT", "Adam", "AdamW", "Albumentations", "Asymmetric", "Augment", "Augmented",
+    "Auto", "Average", "BackTranslation", "BetaCalibration", "BiTempered", "Blend", "Boost", "Calibrated",
+    "Calibration", "CaseNoise", "Chain", "CharacterNoise", "ClauseSwap", "Clip", "Concat", "Constant",
+    "ContextualWords", "Cosine", "CosineLog", "CosineRestarts", "Crop", "CrossEntropy", "CrossValidation", "CutMix",
+    "DeepFeatures", "Embedding", "EmbeddingMixup", "Encoder", "Estimator", "FTTransformer", "FastText", "Features",
+    "FiveCrops", "FlatCosine", "Flips", "Flooding", "Focal", "Folds", "Form", "FreeLB", "GaussianNoise", "Geometric",
+    "GradientPenalty", "Grams", "Greedy", "Grouped", "HanDelete", "HanSimilar", "HanSwap", "HanWords", "HillClimb",
+    "Huber", "ImageAugment", "ImageEncoder", "Isotonic", "Jieba", "KFold", "KeyboardErrors", "KitError",
+    "LabelledPictures", "Lamb", "LanguageModelling", "Lars", "LeastSquares", "Linear", "LinearDecay", "LinearNumbers",
+    "Logistic", "Lookahead", "LoopStage", "Loss", "Ltp", "Mean", "Medals", "Member", "Metric", "Mix", "Mixup", "Module",
+    "MultiLayerStack", "Multilabel", "NEFTune", "Noise", "OCRErrors", "OneCycle", "OneOf", "Optimizer", "Ordinal",
+    "PerColumn", "Perceptron", "Periodic", "Perturb", "PictureStatistics", "PiecewiseLinear", "Plateau", "PlattScaling",
+    "Power", "Predefined", "Predictor", "PriorShift", "Quantile", "QuantileScaling", "RAdam", "RandAugment",
+    "RandomDeletion", "RandomInsertion", "RandomSwap", "RankGauss", "RankMean", "RealMLP", "Recipe", "Resize", "Ridge",
+    "RobustScaling", "Rotations", "Rows", "Scaler", "Scales", "Schedule", "Seeds", "Segmenter", "SentenceDelete",
+    "SentenceShuffle", "Session", "Side", "SideAggregates", "Simplex", "SlantedTriangular", "Snapshots", "SoftAUC",
+    "SoftF1", "Sometimes", "Spec", "SpellingErrors", "Squared", "Stack", "Stage", "StandardScaling", "Stratified",
+    "StratifiedGrouped", "SynonymReplacement", "TabM", "Table", "TabularResNet", "Task", "TemperatureScaling",
+    "TextCNN", "TextNet", "TextStatistics", "Tfidf", "TimeSeries", "Transformer", "Trees", "ULMFiT", "UniformNoise",
+    "VectorFile", "VectorScaling", "Vectors", "Views", "Window", "Windows", "Word2Vec", "WordNoise", "WordSplit",
+    "Words", "__version__", "accuracy", "average_precision", "balanced_accuracy", "brier", "by_group", "check_member",
+    "check_recipe", "choice", "column_weighted", "concordance", "cross_validate", "f1", "f_beta", "fine_tuning", "gini",
+    "integer", "log_float", "log_int", "log_loss", "macro_f1", "mae", "mape", "mcc", "mean_column_log_loss",
+    "mean_roc_auc", "micro_f1", "ndcg", "ndcg_at", "number", "pairs", "pearson", "pinball", "precision_at",
+    "quadratic_kappa", "r2", "read_table", "recall_at", "rmse", "rmsle", "roc_auc", "row_weighted", "smape", "spearman",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

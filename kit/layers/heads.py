@@ -95,12 +95,49 @@ class Heads(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(n, width) → (members, n, k) in training, (n, k) in eval mode."""
         output = torch.stack([head(features) for head in self.heads])
-        return output if self.training else self._together(output.float())
+        return output if self.training else together(output.float(), self.link)
 
-    def _together(self, output: Tensor) -> Tensor:
-        """Logits of the mean probability. They are computed from log-probabilities, which stay exact near 0 and 1."""
-        if self.link == "softmax":
-            return output.log_softmax(-1).logsumexp(0) - math.log(len(output))
-        if self.link == "sigmoid":
-            return F.logsigmoid(output).logsumexp(0) - F.logsigmoid(-output).logsumexp(0)
-        return output.mean(0)
+
+class SeparateHeads(nn.Module):
+    """A head for each member of an ensemble that lies side by side in the features, as in TabM.
+
+    In eval mode the output is that of the ensemble, as of `Heads`.
+
+    Args:
+        members: number of members.
+        width: of the features of each.
+        outputs: logits.
+        link: function from logits to predictions.
+        bias: (outputs,) initial bias of each head; None: zeros.
+    """
+
+    def __init__(
+        self, members: int, width: int, outputs: int, link: Link = "sigmoid", bias: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.members, self.width, self.link = members, width, checked(link)
+        bound = width**-0.5
+        self.weight = nn.Parameter(torch.empty(members, width, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter((torch.zeros(outputs) if bias is None else bias).repeat(members, 1, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, members · width) → (members, n, outputs) in training, (n, outputs) in eval mode."""
+        own = features.unflatten(1, (self.members, self.width)).transpose(0, 1)
+        output = torch.baddbmm(self.bias.to(own.dtype), own, self.weight.to(own.dtype))
+        return output if self.training else together(output.float(), self.link)
+
+    def decay_scale(self, name: str) -> float | None:
+        """Biases have no weight decay."""
+        return 0.0 if name == "bias" else None
+
+
+def together(output: Tensor, link: Link) -> Tensor:
+    """Logits (members, n, k) → those of the mean prediction (n, k), in fp32.
+
+    They are computed from log-probabilities, which stay exact near 0 and 1.
+    """
+    if link == "softmax":
+        return output.log_softmax(-1).logsumexp(0) - math.log(len(output))
+    if link == "sigmoid":
+        return F.logsigmoid(output).logsumexp(0) - F.logsigmoid(-output).logsumexp(0)
+    return output.mean(0)

@@ -25,9 +25,11 @@ def spectral_norm(model: nn.Module, names: Sequence[str] | None = None) -> nn.Mo
         names: linear and convolution layers, as in `model.named_modules()`; all of them by default.
 
     Raises:
-        KitError: there is no such layer.
+        KitError: there is no such layer, or none at all.
     """
-    for layer in _layers(model, names).values():
+    if not (layers := _layers(model, names)):
+        raise KitError(f"spectral norm needs a linear or convolution layer, and the {type(model).__name__} has none")
+    for layer in layers.values():
         parametrizations.spectral_norm(layer)
     return model
 

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from kit.members.linear import Linear
     from kit.members.module.module import Module
     from kit.members.nbsvm import NBSVM
-    from kit.members.perceptron.perceptron import Perceptron
     from kit.members.seeds import Seeds
+    from kit.members.tabular.ft_transformer import FTTransformer
+    from kit.members.tabular.perceptron import Perceptron
+    from kit.members.tabular.realmlp import RealMLP
+    from kit.members.tabular.resnet import TabularResNet
+    from kit.members.tabular.tabm import TabM
     from kit.members.textnet.textnet import TextNet, ULMFiT
     from kit.members.views import Views
 
 __all__ = [
-    "NBSVM", "Boost", "Concat", "Embedding", "Encoder", "Estimator", "ImageEncoder", "Linear", "Module", "Perceptron",
-    "Seeds", "TextNet", "ULMFiT", "Views", "fine_tuning", "pairs",
+    "NBSVM", "Boost", "Concat", "Embedding", "Encoder", "Estimator", "FTTransformer", "ImageEncoder", "Linear",
+    "Module", "Perceptron", "RealMLP", "Seeds", "TabM", "TabularResNet", "TextNet", "ULMFiT", "Views", "fine_tuning",
+    "pairs",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

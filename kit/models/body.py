@@ -48,6 +48,9 @@ class Body(Protocol):
     def lr_scale(self, name: str) -> float:
         """Factor on the learning rate of a parameter."""
 
+    def decay_scale(self, name: str) -> float | None:
+        """Factor on the weight decay of a parameter; None: 1 for matrices, 0 for vectors."""
+
     def prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """A padded batch on the CPU → the arguments of `forward`, for example the batch without padding."""
 
@@ -63,6 +66,9 @@ class OneBody(nn.Module):
 
     def lr_scale(self, name: str) -> float:
         return 1.0
+
+    def decay_scale(self, name: str) -> float | None:
+        return None
 
     def prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         return inputs

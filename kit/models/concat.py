@@ -100,6 +100,11 @@ class ConcatModule(nn.Module):
         number, rest = _within(name)
         return self.rates[number] * self.parts[number].lr_scale(rest)
 
+    def decay_scale(self, name: str) -> float | None:
+        """That of the part."""
+        number, rest = _within(name)
+        return self.parts[number].decay_scale(rest)
+
     def prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Padded batches unchanged."""
         return inputs

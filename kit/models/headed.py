@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kit.core.errors import KitError
 from kit.layers.dropout import MultiSampleDropout
-from kit.layers.heads import Heads, HiddenHead, Link
+from kit.layers.heads import Heads, HiddenHead, Link, SeparateHeads
 from kit.models.body import Body
 
 
@@ -24,6 +25,12 @@ class Headed(nn.Module):
         heads: number of heads that are trained together, see `Heads`; in training they give (heads, n, outputs).
         samples: number of dropout masks, see `MultiSampleDropout`; in training they give (samples, n, outputs).
         link: function from logits to predictions, for the mean of several heads.
+
+    A body may bring a head of its own: `make_head(outputs, link, bias)` gives a module, features → logits, or in
+    training (members, n, outputs). If it has them, its `lr_scale` and `decay_scale` are used, as those of a body.
+
+    Raises:
+        KitError: the body brings a head, and another one is asked for.
     """
 
     def __init__(
@@ -40,6 +47,11 @@ class Headed(nn.Module):
         super().__init__()
         self.body: Any = body
         self.outputs, self.link = outputs, link
+        make_head = getattr(body, "make_head", None)
+        if make_head is not None and (hidden or heads > 1 or samples > 1):
+            asked = "head_hidden" if hidden else "heads" if heads > 1 else "samples"
+            name = type(getattr(body, "net", body)).__name__
+            raise KitError(f"{name} brings a head of its own, which {asked} would replace; leave {asked} out")
 
         def one() -> nn.Module:
             head = HiddenHead(body.num_features, outputs, hidden, dropout) if hidden else None
@@ -50,9 +62,17 @@ class Headed(nn.Module):
             return last if head is None else head
 
         self.dropout: nn.Module = nn.Identity() if hidden else nn.Dropout(dropout)
-        self.head: nn.Module = Heads(one, heads, link) if heads > 1 else one()
+        if make_head is not None:
+            self.head: nn.Module = make_head(outputs, link, bias)
+        else:
+            self.head = Heads(one, heads, link) if heads > 1 else one()
         if samples > 1:
             self.dropout, self.head = nn.Identity(), MultiSampleDropout(self.head, dropout, samples)
+
+    @property
+    def gives_several(self) -> bool:
+        """Whether it gives several outputs per row in training, which learn from the mean of their losses."""
+        return isinstance(self.head, (Heads, SeparateHeads, MultiSampleDropout))
 
     @property
     def num_classes(self) -> int | None:
@@ -98,5 +118,16 @@ class Headed(nn.Module):
         return self.body.part_of(name.removeprefix("body.")) if name.startswith("body.") else ()
 
     def lr_scale(self, name: str) -> float:
-        """Factor on the learning rate of a parameter: the body's own factor; 1 for the head."""
-        return self.body.lr_scale(name.removeprefix("body.")) if name.startswith("body.") else 1.0
+        """Factor on the learning rate of a parameter: that of the body, or of a head that has one; 1 for others."""
+        part, inner = self._part(name)
+        return float(part.lr_scale(inner)) if hasattr(part, "lr_scale") else 1.0
+
+    def decay_scale(self, name: str) -> float | None:
+        """Factor on the weight decay of a parameter; None: 1 for matrices, 0 for vectors."""
+        part, inner = self._part(name)
+        return part.decay_scale(inner) if hasattr(part, "decay_scale") else None
+
+    def _part(self, name: str) -> tuple[Any, str]:
+        """Body or head, and the name of a parameter in it."""
+        part, _, inner = name.partition(".")
+        return getattr(self, part), inner

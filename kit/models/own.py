@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from kit.core.errors import KitError
 from kit.layers.heads import Link
 
-WORDS = ("layer_of", "part_of", "lr_scale")  # optional methods of the network, called with a parameter's name
+WORDS = (
+    "layer_of",
+    "part_of",
+    "lr_scale",
+    "decay_scale",
+)  # optional methods of the network, called with a parameter's name
 
 
 class OwnNetwork(nn.Module):

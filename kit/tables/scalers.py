@@ -64,7 +64,7 @@ class FittedScaler:
             return cls(scaler, dict(saved))
 
 
-class Standard(Scaler):
+class StandardScaling(Scaler):
     """Zero mean and unit variance."""
 
     def learn(self, numbers: np.ndarray) -> State:
@@ -81,7 +81,7 @@ class Standard(Scaler):
             return ((numbers - state["center"]) / state["scale"]).clip(-1e6, 1e6)
 
 
-class Robust(Scaler):
+class RobustScaling(Scaler):
     """Less the median, divided by the distance between the quartiles: no single value moves the others.
 
     A column whose quartiles are equal is divided by the median distance of its other values. With the hard clip the
@@ -104,7 +104,7 @@ class Robust(Scaler):
         return scaled / np.sqrt(1 + (scaled / 3) ** 2)
 
 
-class Quantile(Scaler):
+class QuantileScaling(Scaler):
     """Quantiles become those of a normal distribution, by scikit-learn's `QuantileTransformer`.
 
     As in the papers of networks of tables (Gorishniy et al. 2021), the quantiles are those of train rows with a little
@@ -112,7 +112,7 @@ class Quantile(Scaler):
     """
 
     quantiles: int = Field(1000, ge=2, description="largest number of quantiles; there is one for 30 rows, at least 10")
-    noise: float = Field(
+    jitter: float = Field(
         1e-3, ge=0, description="noise on the train rows while it is fitted, in standard deviations of the column"
     )
 
@@ -121,9 +121,9 @@ class Quantile(Scaler):
 
         rng = np.random.default_rng(0)
         count = max(min(len(numbers) // 30, self.quantiles), min(10, self.quantiles))
-        state = Standard().learn(numbers)
+        state = StandardScaling().learn(numbers)
         constant = (np.isnan(numbers) | (np.nan_to_num(numbers) == np.nan_to_num(state["center"]))).all(axis=0)
-        noisy = numbers + self.noise * np.where(constant, 0, state["scale"]) * rng.standard_normal(numbers.shape)
+        noisy = numbers + self.jitter * np.where(constant, 0, state["scale"]) * rng.standard_normal(numbers.shape)
         noisy[:, np.isnan(noisy).all(axis=0)] = 0.0  # columns without any known number
         fitted = QuantileTransformer(
             n_quantiles=min(count, len(noisy)), output_distribution="normal", subsample=ROWS, random_state=0

@@ -27,7 +27,9 @@ from kit.train.perturb import (
 from kit.train.schedule import (
     Constant,
     Cosine,
+    CosineLog,
     CosineRestarts,
+    FlatCosine,
     LinearDecay,
     OneCycle,
     Plateau,
@@ -47,11 +49,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AWP", "EMA", "FGM", "FGSM", "PGD", "SGD", "SWA", "VAT", "Adam", "AdamW", "ArrayBatches", "Average", "Constant",
-    "Cosine", "CosineRestarts", "CutMix", "EmbeddingMixup", "FreeLB", "GaussianNoise", "GradientPenalty", "HookPoint",
-    "Lamb", "Lars", "LinearDecay", "Lookahead", "LoopStage", "MeanOfOutputs", "Mix", "Mixup", "NEFTune",
-    "NegativeCorrelation", "Noise", "Objective", "OneCycle", "Optimizer", "Perturb", "Plateau", "RAdam", "RDrop",
-    "Schedule", "SlantedTriangular", "Snapshots", "Stage", "Step", "Supervised", "UniformNoise", "WithPenalty",
-    "greedy_soup", "parameter_groups", "rate_curve", "train",
+    "Cosine", "CosineLog", "CosineRestarts", "CutMix", "EmbeddingMixup", "FlatCosine", "FreeLB", "GaussianNoise",
+    "GradientPenalty", "HookPoint", "Lamb", "Lars", "LinearDecay", "Lookahead", "LoopStage", "MeanOfOutputs", "Mix",
+    "Mixup", "NEFTune", "NegativeCorrelation", "Noise", "Objective", "OneCycle", "Optimizer", "Perturb", "Plateau",
+    "RAdam", "RDrop", "Schedule", "SlantedTriangular", "Snapshots", "Stage", "Step", "Supervised", "UniformNoise",
+    "WithPenalty", "greedy_soup", "parameter_groups", "rate_curve", "train",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

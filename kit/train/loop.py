@@ -10,6 +10,7 @@ from torch import nn
 
 from kit.core.allocator import freed_memory_kept
 from kit.core.errors import KitError
+from kit.train.anneal import annealed
 from kit.train.average import averaged
 from kit.train.best_epoch import BestEpoch
 from kit.train.checkpoint import Checkpointer
@@ -99,7 +100,8 @@ def train(
             add_gradients = GradientStep(model, goal, stage, scaler, point)
             meter = Meter(number, len(plan.steps), done, device)
             set_trainable(model, stage, plan.steps[max(done - 1, 0)][0], free)
-            with prefetched(rows, plan.after(done), device, workers) as made:
+            made_ahead = prefetched(rows, plan.after(done), device, workers)
+            with made_ahead as made, annealed(model, stage.anneal) as anneal:
                 source = with_fixed_features(meter.watched(made), model, stage, plan.order)
                 for step in range(done, len(plan.steps)):
                     if best.out_of_patience:
@@ -108,6 +110,7 @@ def train(
                     if plan.begins(step) or step == done:
                         set_trainable(model, stage, epoch, free)
                     rate = set_rates(optimizer, stage, step, len(plan.steps), best.of_stage)
+                    anneal(optimizer, step, len(plan.steps))
                     loss = add_gradients(source, together, plan.rows_a_step, plan.trained[step], best.last)
                     scaler.unscale_(optimizer)
                     if stage.clip:

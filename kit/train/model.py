@@ -34,6 +34,9 @@ class Trainable(Protocol):
     def lr_scale(self, name: str) -> float:
         """Factor on the learning rate of a parameter. Without this method it is 1."""
 
+    def decay_scale(self, name: str) -> float | None:
+        """Factor on the weight decay of a parameter. None, and without this method: 1 for matrices, 0 for vectors."""
+
     def features(self, **inputs: Tensor) -> Tensor:
         """The inputs of a batch → features (n, width)."""
 

@@ -17,12 +17,12 @@ def parameter_groups(model: nn.Module, stage: StageSettings) -> list[dict]:
     Discriminative rates (Howard & Ruder 2018) with one decay factor per layer (Clark et al. 2020).
 
     Args:
-        model: its parameters that require gradients are grouped. If it has `layer_of` and `lr_scale`, they give the
-            layer of a parameter and a factor on its rate, see `kit.train.model`.
+        model: its parameters that require gradients are grouped. If it has `layer_of`, `lr_scale` and `decay_scale`,
+            they give the layer of a parameter and factors on its rate and its weight decay, see `kit.train.model`.
         stage: learning rates and decays.
 
     Returns:
-        Groups for a torch optimizer. Vectors (norms, biases) have no weight decay.
+        Groups for a torch optimizer. Vectors (norms, biases) have no weight decay, unless `decay_scale` says so.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
@@ -30,8 +30,13 @@ def parameter_groups(model: nn.Module, stage: StageSettings) -> list[dict]:
             layer = answer(model, "layer_of", name, default=0)
             rate = (stage.head_lr or stage.lr) if layer is None else stage.lr * stage.layer_decay**layer
             rate *= answer(model, "lr_scale", name, default=1.0)
-            groups.setdefault((rate, stage.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
-    return [{"params": p, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+            scale = answer(model, "decay_scale", name)
+            decay = stage.weight_decay * (float(weight.ndim > 1) if scale is None else scale)
+            groups.setdefault((rate, decay), []).append(weight)
+    return [
+        {"params": p, "lr": rate, "peak": rate, "weight_decay": decay, "decay": decay}
+        for (rate, decay), p in groups.items()
+    ]
 
 
 def set_rates(

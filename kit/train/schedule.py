@@ -61,6 +61,32 @@ class Cosine(Schedule):
         return self.end + (1 - self.end) * _fall(step / total)
 
 
+class CosineLog(Schedule):
+    """Cycles that become longer and longer: ½ (1 − cos(2π log₂(1 + (2^cycles − 1) t))) at the share t of the steps.
+
+    "coslog4" of RealMLP (Holzmüller et al. 2024). Each cycle begins and ends at zero. t is that of the middle of a
+    step, so no step has rate zero.
+    """
+
+    rises: ClassVar[bool] = True
+    cycles: int = Field(4, ge=1, description="number of cycles")
+
+    def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
+        t = (step + 0.5) / total
+        return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + (2**self.cycles - 1) * t)))
+
+
+class FlatCosine(Schedule):
+    """1 in the first part of the steps, then it falls along half a cosine (Holzmüller et al. 2024)."""
+
+    flat: float = Field(0.5, ge=0, lt=1, description="share of the steps before the fall")
+    end: float = Field(0.0, ge=0, le=1, description="share of the first value at the end")
+
+    def factor(self, step: int, total: int, scores: Sequence[float] = ()) -> float:
+        done = max(0.0, step / total - self.flat) / (1 - self.flat)
+        return self.end + (1 - self.end) * _fall(done)
+
+
 class OneCycle(Schedule):
     """One-cycle policy (Smith 2018): rises to the peak, then falls far below the first rate.
 

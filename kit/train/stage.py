@@ -28,6 +28,7 @@ class StageSettings(Spec):
 
     epochs: int = Field(1, ge=1, description="passes over the train rows")
     min_steps: int = Field(0, ge=0, description="smallest number of steps: with few rows, more epochs are added")
+    max_steps: int | None = Field(None, ge=1, description="largest number of steps of these epochs; none: no limit")
     steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs and min_steps; none: epochs")
     lr: float = Field(1e-4, gt=0, description="peak learning rate of the encoder (of all weights, if there is no head)")
     head_lr: float | None = Field(None, gt=0, description="peak learning rate of the head; none: lr")
@@ -38,6 +39,7 @@ class StageSettings(Spec):
     warmup: float = Field(
         0.06, ge=0, lt=1, description="share of steps in which the rate rises, before schedules that do not"
     )
+    anneal: Schedule | None = Field(None, description="how dropout and weight decay change; none: they stay the same")
     clip: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient; none: not clipped")
     accumulate: int = Field(1, ge=1, description="batches per optimizer step (gradient accumulation)")
     precision: Precision = Field("auto", description="auto: bf16 if the hardware multiplies it, else fp32")
@@ -54,6 +56,10 @@ class StageSettings(Spec):
 
     @validator(mode="after")
     def _check(self) -> Self:
+        if self.max_steps is not None and self.max_steps < self.min_steps:
+            raise ValueError(f"max_steps = {self.max_steps} is below min_steps = {self.min_steps}")
+        if self.max_steps is not None and self.steps is not None:
+            raise ValueError("steps says how many steps there are; leave max_steps out")
         if self.only_head and (self.gradual or self.freeze):
             raise ValueError("only_head freezes the whole encoder; leave out freeze and gradual")
         if self.gradual and isinstance(self.optimizer, Lamb):

@@ -1,5 +1,6 @@
 """StepPlan: all steps of one stage, planned before it begins."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -46,13 +47,14 @@ class StepPlan:
         steps: list[tuple[int, list[np.ndarray]]] = []
         trained: list[float] = []
         epochs, least = 0, stage.min_steps if stage.steps is None else stage.steps
-        while len(steps) < least or (stage.steps is None and epochs < stage.epochs):
+        most = stage.steps if stage.steps is not None else stage.max_steps
+        while len(steps) < least or (epochs < stage.epochs and len(steps) < (math.inf if most is None else most)):
             plan = batches.plan(before + epochs + 1)
             epochs += 1
             made = [(epochs, plan[i : i + stage.accumulate]) for i in range(0, len(plan), stage.accumulate)]
             steps += made
             trained += [before + epochs - 1 + i / len(made) for i in range(len(made))]
-        steps = steps[: stage.steps]
+        steps = steps[:most]
         rows = sum(len(rows) for _, together in steps for rows in together)
         return cls(steps, trained[: len(steps)], epochs, before, rows / len(steps))
 

@@ -9,10 +9,14 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
+from kit.layers.numbers import LinearEmbedding
 from kit.models import (
     AWDLSTMModule,
+    ColumnTokens,
+    ColumnVector,
     ConcatModule,
     DPCNNModule,
+    FTTransformerModule,
     HANModule,
     HCNModule,
     Headed,
@@ -20,8 +24,12 @@ from kit.models import (
     PerceptronModule,
     PiecewiseEncoder,
     RCNNModule,
+    RealMLPModule,
     RNNModule,
     SequenceEmbedding,
+    TabMModule,
+    TabularModule,
+    TabularResNetModule,
     TextCNNModule,
     TextEncoder,
     TextNetModule,
@@ -92,8 +100,19 @@ def _perceptron_inputs() -> dict[str, Tensor]:
     return {"numbers": torch.randn(4, 3), "categories": torch.randint(4, (4, 2))}
 
 
-def perceptron() -> PerceptronModule:
-    return PerceptronModule(3, (4, 4), (5, 4), 2, 0.1)
+def table(net: Callable[[ColumnVector], Any]) -> TabularModule:
+    """A body of three numbers and two categories."""
+    columns = ColumnVector(3, (4, 4), width=2)
+    return TabularModule(columns, net(columns))
+
+
+def perceptron() -> TabularModule:
+    return table(lambda columns: PerceptronModule(columns.width, (5, 4), 0.1))
+
+
+def columns_as_tokens() -> TabularModule:
+    columns = ColumnTokens(3, (4, 4), LinearEmbedding(3, 4), 4)
+    return TabularModule(columns, FTTransformerModule(4, 2, 2, 6, dropout=0.1))
 
 
 def _concat_inputs() -> dict[str, Tensor]:
@@ -118,6 +137,10 @@ BODIES: dict[str, tuple[Callable[[], Any], Callable[[], dict[str, Tensor]]]] = {
     "Pieces": (lambda: PiecewiseEncoder(encoder(), "mean"), lambda: _encoder_inputs(PIECES)),
     "PiecesGRU": (lambda: PiecewiseEncoder(encoder(), "gru"), lambda: _encoder_inputs(PIECES)),
     "Perceptron": (perceptron, _perceptron_inputs),
+    "RealMLP": (lambda: table(lambda c: RealMLPModule(c.width, (5, 4), "mish", 0.1)), _perceptron_inputs),
+    "TabM": (lambda: table(lambda c: TabMModule(c.width, 4, 2, 3, 0.1, c.chunks)), _perceptron_inputs),
+    "FTTransformer": (columns_as_tokens, _perceptron_inputs),
+    "TabularResNet": (lambda: table(lambda c: TabularResNetModule(c.width, 4, 2, 6, 0.1)), _perceptron_inputs),
     "Concat": (lambda: ConcatModule([encoder(), perceptron()], (1.0, 0.5)), _concat_inputs),
 }
 

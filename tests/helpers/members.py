@@ -7,7 +7,22 @@ import pytest
 
 import kit.members
 from kit.member import Member
-from kit.members import NBSVM, Boost, Concat, Encoder, Linear, Module, Perceptron, TextNet, ULMFiT, Views
+from kit.members import (
+    NBSVM,
+    Boost,
+    Concat,
+    Encoder,
+    FTTransformer,
+    Linear,
+    Module,
+    Perceptron,
+    RealMLP,
+    TabM,
+    TabularResNet,
+    TextNet,
+    ULMFiT,
+    Views,
+)
 from kit.pretrain import LanguageModelling
 from kit.text import Tfidf
 from kit.train import Stage
@@ -49,6 +64,10 @@ def tiny_member(name: str, bert: Path) -> Member:
         ),
         "Module": lambda: Module(build=tiny_network, stage=brief),
         "Perceptron": lambda: Perceptron(stage=brief),
+        "RealMLP": lambda: RealMLP(hidden=(8,), stage=brief),
+        "TabM": lambda: TabM(width=8, members=4, stage=brief),
+        "FTTransformer": lambda: FTTransformer(width=8, heads=2, hidden=8, stage=brief),
+        "TabularResNet": lambda: TabularResNet(width=8, hidden=8, stage=brief),
         "ImageEncoder": tiny_pictures,
         "Concat": lambda: Concat(a=tiny_member("Encoder", bert), b=TextNet(**tiny), stage=brief),
         "Views": lambda: Views(member=Boost(trees=5, min_leaf=3), views=(Windows(count=2),), train=True),

@@ -287,7 +287,9 @@ REACHED = {  # what must be among the matrices of a body, found by reading its c
     "TransformerLearnt": "net.layers.0.attention.mix_scores", "TransformerSines": "net.into.weight",
     "BERT": "backbone.encoder.layer.1.attention.self.query.weight", "BERTAttention": "pool.hidden.weight",
     "GPT": "backbone.h.0.attn.c_attn.weight", "Pieces": "encoder.backbone.pooler.dense.weight",
-    "PiecesGRU": "join.gru.weight_ih_l0", "Perceptron": "layers.0.weight",
+    "PiecesGRU": "join.gru.weight_ih_l0", "Perceptron": "net.layers.0.weight",
+    "RealMLP": "net.layers.1.linear.weight", "TabM": "net.blocks.1.weight", "FTTransformer": "net.layers.1.key_value.weight",
+    "TabularResNet": "net.blocks.0.4.weight",
     "Concat": "parts.0.backbone.encoder.layer.0.output.dense.weight",
 }  # fmt: skip
 
@@ -332,7 +334,8 @@ def test_a_change_of_weights_reaches_what_each_body_computes(body: str, change: 
     unparametrize(net)
     assert set(net.state_dict()) == set(names)
     torch.testing.assert_close(net(**inputs), clean)
-    torch.testing.assert_close(net.train()(**inputs), clean)
+    if body not in ("TabM", "TabularResNet"):  # in training: several outputs a row, statistics of the batch
+        torch.testing.assert_close(net.train()(**inputs), clean)
 
 
 def _original(matrix: WeightMatrix) -> Tensor:

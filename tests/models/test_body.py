@@ -10,6 +10,8 @@ from transformers import BertConfig, BertModel
 
 from kit.models import ConcatModule, Headed, PerceptronModule, PiecewiseEncoder, TextEncoder, TextNetModule, TimmEncoder
 from kit.models.body import Body
+from kit.models.columns import ColumnVector
+from kit.models.tabular import TabularModule
 from kit.models.textcnn import TextCNNModule
 from kit.models.textnet import SequenceEmbedding
 
@@ -21,6 +23,10 @@ def encoder() -> TextEncoder:
 
 def textnet() -> TextNetModule:
     return TextNetModule(SequenceEmbedding({"words": torch.randn(9, 4)}), TextCNNModule(4, 2, (1, 2)))
+
+
+def table() -> TabularModule:
+    return TabularModule(columns := ColumnVector(3, [2]), PerceptronModule(columns.width, [6]))
 
 
 def pictures() -> TimmEncoder:
@@ -37,8 +43,8 @@ BODIES: dict[str, tuple[Callable[[], nn.Module], dict[str, torch.Tensor]]] = {
     "PiecewiseEncoder": (lambda: PiecewiseEncoder(encoder(), "gru"), PIECES),
     "TextNetModule": (textnet, WORDS),
     "TimmEncoder": (pictures, {"pixels": torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)}),
-    "PerceptronModule": (lambda: PerceptronModule(3, [2], [6]), COLUMNS),
-    "ConcatModule": (lambda: ConcatModule([textnet(), PerceptronModule(3, [2], [6])], (1, 0.5)), JOINED),
+    "TabularModule": (table, COLUMNS),
+    "ConcatModule": (lambda: ConcatModule([textnet(), table()], (1, 0.5)), JOINED),
 }
 
 
@@ -78,8 +84,10 @@ def test_layers_are_counted_from_the_top() -> None:
     body = encoder()
     layers = [body.layer_of(f"backbone.encoder.layer.{i}.output.dense.weight") for i in range(3)]
     assert layers == [2, 1, 0] and body.layer_of("backbone.embeddings.word_embeddings.weight") == 3
-    joined = ConcatModule([textnet(), PerceptronModule(3, [2], [6])], (1, 0.5))
-    assert joined.part_of("parts.1.layers.0.weight") == (1,) and joined.lr_scale("parts.1.layers.0.weight") == 0.5
+    joined = ConcatModule([textnet(), table()], (1, 0.5))
+    assert (
+        joined.part_of("parts.1.net.layers.0.weight") == (1,) and joined.lr_scale("parts.1.net.layers.0.weight") == 0.5
+    )
     net = Headed(joined, 3, link="softmax")
     assert net.layer_of("head.weight") is None and net.lr_scale("head.weight") == 1 and net.part_of("head.weight") == ()
     assert net.num_classes == 3 and Headed(textnet(), 3).num_classes is None

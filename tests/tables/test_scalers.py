@@ -7,35 +7,41 @@ import pytest
 from scipy.stats import norm, rankdata
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 
-from kit.tables.scalers import FittedScaler, Quantile, RankGauss, Robust, Scaler, Standard
+from kit.tables.scalers import FittedScaler, QuantileScaling, RankGauss, RobustScaling, Scaler, StandardScaling
 
 RNG = np.random.default_rng(0)
 X = RNG.gamma(2.0, 3.0, (600, 3)) * [1, 1e-4, 1e6]
-SCALERS: list[Scaler] = [Standard(), Robust(), Robust(clip="smooth"), Quantile(), RankGauss()]
+SCALERS: list[Scaler] = [
+    StandardScaling(),
+    RobustScaling(),
+    RobustScaling(clip="smooth"),
+    QuantileScaling(),
+    RankGauss(),
+]
 
 
 def test_standard_and_robust_are_scikit_learns() -> None:
-    np.testing.assert_allclose(Standard().fit(X).transform(X), StandardScaler().fit_transform(X), rtol=1e-9)
+    np.testing.assert_allclose(StandardScaling().fit(X).transform(X), StandardScaler().fit_transform(X), rtol=1e-9)
     expected = RobustScaler(unit_variance=True).fit_transform(X)
-    np.testing.assert_allclose(Robust().fit(X).transform(X), expected.clip(-5, 5), rtol=1e-4)
+    np.testing.assert_allclose(RobustScaling().fit(X).transform(X), expected.clip(-5, 5), rtol=1e-4)
     plain = RobustScaler().fit_transform(X)
     smooth = plain / np.sqrt(1 + (plain / 3) ** 2)
-    np.testing.assert_allclose(Robust(clip="smooth").fit(X).transform(X), smooth, rtol=1e-4)
+    np.testing.assert_allclose(RobustScaling(clip="smooth").fit(X).transform(X), smooth, rtol=1e-4)
 
 
 def test_quantile_is_scikit_learns() -> None:
     gaps = X.copy()
     gaps[::7, 1] = np.nan
     expected = QuantileTransformer(n_quantiles=20, output_distribution="normal").fit(gaps)
-    fitted, other = Quantile(noise=0).fit(gaps), RNG.gamma(2.0, 3.0, (50, 3)) * [1, 1e-4, 1e6]
+    fitted, other = QuantileScaling(jitter=0).fit(gaps), RNG.gamma(2.0, 3.0, (50, 3)) * [1, 1e-4, 1e6]
     np.testing.assert_allclose(fitted.transform(other), expected.transform(other), rtol=1e-9)
 
 
 def test_noise_tells_equal_values_apart_and_moves_little_else() -> None:
     counts = RNG.poisson(1.0, (3000, 1)).astype(float)
-    plain, noisy = (Quantile(noise=noise).fit(counts).state["quantiles"] for noise in (0, 1e-3))
+    plain, noisy = (QuantileScaling(jitter=noise).fit(counts).state["quantiles"] for noise in (0, 1e-3))
     assert len(np.unique(plain)) < 10 and len(np.unique(noisy)) == len(noisy) == 100
-    plain, noisy = (Quantile(noise=noise).fit(X).transform(X) for noise in (0, 1e-3))
+    plain, noisy = (QuantileScaling(jitter=noise).fit(X).transform(X) for noise in (0, 1e-3))
     np.testing.assert_allclose(noisy.clip(-2, 2), plain.clip(-2, 2), atol=0.05)
 
 

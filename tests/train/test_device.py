@@ -44,7 +44,7 @@ from tests.helpers.elsewhere import PLACE, elsewhere, moved
 from tests.helpers.losses import concrete_losses
 
 STAGE = LoopStage(epochs=1, lr=0.01, precision="fp32")
-PLAIN = Supervised(BCE())
+PLAIN = Supervised(MeanOfOutputs(BCE()))
 
 
 def trained(net: Headed, batch: dict[str, Any], stage: LoopStage = STAGE, objective: Any = PLAIN) -> None:

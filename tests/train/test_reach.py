@@ -14,6 +14,7 @@ from kit.core.errors import KitError
 from kit.layers.mixout import apply_mixout, apply_weight_noise, noisy_tune
 from kit.layers.spectral import SpectralPenalty
 from kit.losses import BCE, Flooding
+from kit.models import Headed
 from kit.train import (
     AWP,
     EMA,
@@ -43,7 +44,7 @@ from tests.helpers.bodies import OneBatch, network
 PLAIN = LoopStage(
     epochs=2, lr=0.1, warmup=0, clip=None, weight_decay=0, schedule=Constant(), optimizer=SGD(), precision="fp32"
 )
-GOAL = Supervised(BCE())
+GOAL = Supervised(MeanOfOutputs(BCE()))
 
 STAGES: dict[str, dict[str, Any]] = {
     "FGM": {"perturb": FGM()},
@@ -77,7 +78,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 GOALS: dict[str, Callable[[Any], Any]] = {
     "R-Drop": lambda net: RDrop(GOAL, 5.0),
     "spectral penalty": lambda net: WithPenalty(GOAL, _of_body(SpectralPenalty(net.body)), 0.5),
-    "flooding": lambda net: Supervised(Flooding(loss=BCE(), level=5.0)),
+    "flooding": lambda net: Supervised(MeanOfOutputs(Flooding(loss=BCE(), level=5.0))),
 }
 
 
@@ -121,7 +122,8 @@ def without_place(body: str, name: str) -> bool:
     return (body == "Concat" and name in INPUTS) or (body.startswith("Pieces") and name == "EmbeddingMixup")
 
 
-KINDS = ["TextCNN", "HAN", "AWDLSTM", "ONLSTM", "Transformer", "GPT", "Pieces", "Perceptron", "Concat"]
+KINDS = ["TextCNN", "HAN", "AWDLSTM", "ONLSTM", "Transformer", "GPT", "Pieces", "Concat"]
+KINDS += ["Perceptron", "RealMLP", "TabM", "FTTransformer", "TabularResNet"]
 ALIKE = ("EMA", "SWA", "clip", "weight_decay")  # all bodies are alike to these: a list of weights
 CASES = [(name, body) for name in STAGES for body in (["LSTM"] if name in ALIKE else KINDS)]
 
@@ -132,15 +134,36 @@ def test_every_technique_of_a_stage_changes_how_every_body_learns(name: str, bod
     if body == "Concat" and name in INPUTS:
         with pytest.raises(KitError, match="Concat has an embedding in each part"):
             learnt(body, stage)
-    elif body == "Perceptron" and name in ("layer_decay", "freeze_embeddings"):
-        with pytest.raises(KitError) as error:
-            learnt(body, stage)
-        assert str(error.value) == (
-            f"Stage.{name} needs a first and a last layer, but the layers of the PerceptronModule are all at the same depth"
-        )
     elif not without_place(body, name):
         # the last two add to the plain gradient, which is the same to the last bit: any difference is theirs
         assert differs(body, learnt(body, stage), 0.0 if name in ("VAT", "GradientPenalty") else 1e-6)
+
+
+class Flat(nn.Module):
+    """A body whose layers lie side by side."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__()
+        self.inner, self.num_features = body, body.num_features
+
+    def forward(self, **inputs: Tensor) -> Tensor:
+        return self.inner(**inputs)
+
+    def layer_of(self, name: str) -> int:
+        return 0
+
+    def part_of(self, name: str) -> tuple[int, ...]:
+        return ()
+
+
+@pytest.mark.parametrize("name", ["layer_decay", "freeze_embeddings"])
+def test_settings_of_low_layers_need_layers_below_each_other(name: str) -> None:
+    net, batch = network("Perceptron")
+    with pytest.raises(KitError) as error:
+        train(Headed(Flat(net.body), 2), GOAL, OneBatch(batch), PLAIN.model_copy(update=STAGES[name]))
+    assert str(error.value) == (
+        f"Stage.{name} needs a first and a last layer, but the layers of the Flat are all at the same depth"
+    )
 
 
 @pytest.mark.parametrize("body", ["LSTM", "GPT"])

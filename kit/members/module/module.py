@@ -64,7 +64,7 @@ class Module(TrainedMember):
         if self.dataset is not None:
             super().prepare(rows)
             return
-        from kit.members.perceptron.dataset import described
+        from kit.members.tabular.dataset import described
 
         for features in described(rows.task, self.text, self.features):
             features.prepare(rows)
@@ -74,13 +74,13 @@ class Module(TrainedMember):
         return own or task.has_columns or (self.text and bool(task.text))
 
     def make_dataset(self, rows: Rows) -> "Dataset":
-        from kit.members.perceptron.dataset import ColumnDataset
+        from kit.members.tabular.dataset import ColumnDataset
 
         own: Any = self.dataset
         return ColumnDataset.fit(self.text, self.features, rows) if own is None else own.fit(rows)
 
     def load_dataset(self, folder: Path) -> "Dataset":
-        from kit.members.perceptron.dataset import ColumnDataset
+        from kit.members.tabular.dataset import ColumnDataset
 
         own: Any = self.dataset
         return ColumnDataset.load(folder) if own is None else own.load(folder)

@@ -227,7 +227,7 @@ def _objective(
     """The objective of a stage: its loss, with the objectives that wrap it."""
     regularise, link = spec.regularise, LINKS[kind]
     loss = (stage.loss or default(kind)).scaled(scale.scale.tolist()).rows(kind)
-    objective: Objective = Supervised(MeanOfOutputs(loss) if regularise.samples > 1 or regularise.heads > 1 else loss)
+    objective: Objective = Supervised(MeanOfOutputs(loss) if getattr(net, "gives_several", False) else loss)
     if regularise.language and not stage.only_head:  # it teaches the encoder, which that stage leaves as it is
         objective = WithLanguageModel(objective, causal(_backbone(net)), regularise.language)
     if regularise.diversity:

@@ -1,1 +1,0 @@
-"""Perceptron: a network of numeric and categorical columns."""

@@ -1,0 +1,1 @@
+"""Networks of numeric and categorical columns."""
