@@ -1,7 +1,6 @@
 """How many tokens a prediction's batch holds on a CPU: measured once, then kept."""
 
 import platform
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,6 @@ import torch
 from kit.core.spec import digest
 from kit.core.threads import threads
 from kit.rows import Rows
-from kit.train.side_by_side import threads_each
 
 FACTORS = (1, 0.25, 0.5, 2)  # budgets that are tried, as factors of the training budget; the first one wins a tie
 FEW = 10  # training budgets: fewer tokens are predicted in about the time of a measurement
@@ -25,7 +23,7 @@ measured: dict[str, int] = {}  # in this process: name → budget
 
 
 def measured_budget(
-    rows: Rows, net: Any, length: np.ndarray, tokens: int, most: int, predict: Callable[[np.ndarray], object]
+    rows: Rows, net: Any, length: np.ndarray, tokens: int, most: int, seconds: Callable[[np.ndarray], float]
 ) -> int:
     """The number of padded tokens in a batch with which a network predicts fastest on this machine.
 
@@ -39,7 +37,9 @@ def measured_budget(
         length: (n,) tokens of each row that is predicted.
         tokens: budget of a batch in training; also the result if there are too few rows for a measurement.
         most: largest number of rows in a batch.
-        predict: predicts the rows at some positions of `length`, as one batch.
+        seconds: predicts the rows at some positions of `length` as one batch, on every thread at once, as predictions
+            do: batches that fit the caches of one busy core need not fit those of all. Gives the time of a thread;
+            what other programs do should count little.
     """
     if length.sum() < FEW * tokens:
         return tokens
@@ -47,9 +47,7 @@ def measured_budget(
 
     def measure(_: Any) -> dict[str, np.ndarray]:
         if name not in measured:
-            with threads_each(1):
-                # the time of this thread: what other programs do counts little
-                measured[name] = fastest(length, tokens, most, predict, time.thread_time)
+            measured[name] = fastest(length, tokens, most, seconds)
         return {"tokens": np.array(measured[name])}
 
     measured[name] = int(rows.source.once(name, measure)["tokens"])
@@ -58,18 +56,12 @@ def measured_budget(
 
 def budget_name(net: Any, tokens: int) -> str:
     """The same for networks of one shape on one machine, with one number of threads."""
-    machine = [cpu_name(), torch.backends.cpu.get_cpu_capability(), torch.__version__, threads()]
+    machine = [cpu_name(), torch.backends.cpu.get_cpu_capability(), torch.__version__, threads(), "all busy"]
     shapes = [[name, list(weight.shape)] for name, weight in net.named_parameters()]
     return "budget-" + digest([machine, shapes, tokens])[:16]
 
 
-def fastest(
-    length: np.ndarray,
-    tokens: int,
-    most: int,
-    predict: Callable[[np.ndarray], object],
-    clock: Callable[[], float],
-) -> int:
+def fastest(length: np.ndarray, tokens: int, most: int, seconds: Callable[[np.ndarray], float]) -> int:
     """The budget with the least time per token on rows of medium length.
 
     Measurements are noisy. So the budget that was fastest in a first round is measured against `tokens` again, in
@@ -83,11 +75,9 @@ def fastest(
         batches[int(factor * tokens)] = order[begin : begin + count]
 
     def cost(budget: int) -> float:
-        start = clock()
-        predict(batches[budget])
-        return (clock() - start) / length[batches[budget]].sum()
+        return seconds(batches[budget]) / length[batches[budget]].sum()
 
-    predict(batches[tokens])  # the first call pays for what is prepared once
+    seconds(batches[tokens])  # the first call pays for what is prepared once
     first = {budget: cost(budget) for budget in batches}
     best = min(first, key=lambda budget: first[budget])
     rounds = [(first[best], first[tokens])]

@@ -1,6 +1,7 @@
 """A trained network member: predicts, is saved and loaded."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -93,7 +94,8 @@ class NetworkPredictor(Predictor):
             if device.type == "cuda":
                 tokens *= 4  # a GPU needs more work at once
             else:
-                tokens = measured_budget(rows, self.net, length, tokens, count, lambda at: self._logits(batches, at))
+                seconds = self._stopwatch(batches, copies(self.net, batches_at_once(self.net, tokens)))
+                tokens = measured_budget(rows, self.net, length, tokens, count, seconds)
             # threads with few batches each would not end at the same time
             fewer = min(tokens, int(length.sum()) // (4 * torch.get_num_threads()))
             nets = copies(self.net, batches_at_once(self.net, fewer))
@@ -121,6 +123,21 @@ class NetworkPredictor(Predictor):
 
         with threads_each(torch.get_num_threads() // len(nets)):
             yield from side_by_side(nets, predict, (batches[rows]["inputs"] for rows in plan))
+
+    def _stopwatch(self, batches: Batches, nets: list[Any]) -> Callable[[np.ndarray], float]:
+        """What predicts a batch with each of the networks at once, and gives the mean time of their threads."""
+
+        def one(net: Any, inputs: dict[str, torch.Tensor]) -> float:
+            start = time.thread_time()
+            with torch.inference_mode(), autocast(device_of(net), self.spec.stage.precision):
+                net(**inputs)
+            return time.thread_time() - start
+
+        def all_at_once(rows: np.ndarray) -> float:
+            with threads_each(1):
+                return float(np.mean([*side_by_side(nets, one, [batches[rows]["inputs"]] * len(nets))]))
+
+        return all_at_once
 
     def _logits(self, batches: Batches, rows: np.ndarray) -> np.ndarray:
         """Predicts the rows of one batch; if the GPU runs out of memory, in two parts, four, …"""
