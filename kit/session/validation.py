@@ -15,6 +15,7 @@ from kit.folds import Folds, KFold, Multilabel, Stratified
 from kit.guess import as_frame, as_labels, guess_id, guess_task
 from kit.member import Member
 from kit.members.estimator.estimator import Estimator
+from kit.members.usual import usual_members
 from kit.metrics import Metric
 from kit.reading.labels import label_texts
 from kit.recipe import Recipe, RecipeType
@@ -78,7 +79,7 @@ def cross_validate(
     frame: Any,
     *,
     target: str | Sequence[str],
-    members: Member | Sequence[Member] | Mapping[str, Member],
+    members: Member | Sequence[Member] | Mapping[str, Member] | None = None,
     text: str | Sequence[str] | None = None,
     folds: Folds | int | None = None,
     metric: Metric | None = None,
@@ -96,7 +97,8 @@ def cross_validate(
     Args:
         frame: rows with inputs and targets.
         target: the column to predict, or several columns.
-        members: one or several members, named by their class in lower case; or a dict of name → member.
+        members: one or several members, named by their class in lower case; or a dict of name → member. None: the
+            usual ones for such columns, see `kit.members.usual`.
         text: columns with text; None: they are guessed.
         folds: how rows are split, or the number of folds. None: five folds, with equal shares of each label.
         metric: the metric; None: the usual one of this kind of task.
@@ -122,7 +124,8 @@ def cross_validate(
     named = id or guess_id(inputs)
     task = guess_task(inputs, labels, "cross_validate", kind, text, metric, aside=tuple(asides), id=named)
     kept = None if folder is not None else tempfile.TemporaryDirectory(prefix="kit-")
-    recipe = recipe_of(task, members, _folds(folds, task), blend or Greedy())
+    chosen = usual_members(task, len(train)) if members is None else members
+    recipe = recipe_of(task, chosen, _folds(folds, task), blend or Greedy())
     run = Run(recipe, table_of(task, train, test, extra=extra), Path(kept.name if kept else str(folder)))
     session = Session(run)
     session.console.print(_described(task, train, named, kind, text), highlight=False)
