@@ -221,7 +221,7 @@ def test_what_cannot_be_opened_is_refused_in_a_sentence(folder: Path) -> None:
         Mine().open(train.drop(columns="sold"))
     with pytest.raises(KitError, match="^train: 1 label of 'sold' is not 0 or 1"):
         Mine().open(train.assign(sold=[2, *train["sold"][1:]]))
-    with pytest.raises(KitError, match="^test, sample and extra are frames that go with a train frame"):
+    with pytest.raises(KitError, match="^test, sample, extra and sides are frames that go with a train frame"):
         Mine().open(folder, test)
     with pytest.raises(KitError, match="^nowhere: train.csv is missing$"):
         Mine().open("nowhere")
