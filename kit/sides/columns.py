@@ -43,7 +43,8 @@ def typed_by(values: pd.Series, stated: str | None, usual: str = ".") -> dict[st
         how = "day"
     elif kind == "date" and all(map(TIME.fullmatch, known)):
         how = "second"
-    return {"type": kind, "decimal": column.decimal, "order": column.order, "how": how}
+    blanks = kind == "category" and any(str(value) != str(value).strip() for value in values.unique())
+    return {"type": kind, "decimal": column.decimal, "order": column.order, "how": how, "blanks": blanks}
 
 
 def _fitting(known: Sequence[str], column: Column, cells: Cells) -> list[str]:
@@ -99,18 +100,26 @@ def native_types(schema: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
-def expression(name: str, column: dict[str, Any], missing: Sequence[int | float | str]) -> "pl.Expr":
+def expression(
+    name: str, column: dict[str, Any], missing: Sequence[int | float | str], raw: bool = False, nan: bool = True
+) -> "pl.Expr":
     """A column as numbers (dates are days since 1970, yes is 1, no is 0) or, a category, as strings.
 
     Args:
         name: of the column.
         column: its type, see `typed_by`.
         missing: numbers and words that mean "not known".
+        raw: leave such words as they are, which is faster where categories are only compared with known values.
+        nan: whether numbers may be NaN, which counts as missing.
     """
     cell = pl.col(name)
     if column["type"] == "category":
         words = [*MISSING, *(str(value) for value in missing)]
-        cell = cell.cast(pl.String).str.strip_chars()
+        cell = cell.cast(pl.String)
+        if column.get("blanks", True):
+            cell = cell.str.strip_chars()
+        if raw:
+            return cell.alias(name)
         return pl.when(~cell.is_in(words)).then(cell).alias(name)
     how = column["how"]
     if how == "native":
@@ -121,7 +130,9 @@ def expression(name: str, column: dict[str, Any], missing: Sequence[int | float 
     elif how == "cells":
         kind = Column(column["type"], column["decimal"], column["order"])
         cell = cell.map_batches(lambda words: _read(kind, words), return_dtype=pl.Float64, is_elementwise=True)
-    cell = cell.cast(pl.Float64, strict=False).fill_nan(None)
+    cell = cell.cast(pl.Float64, strict=False)
+    if nan or how == "cells":
+        cell = cell.fill_nan(None)
     if numbers := [float(value) for value in missing if not isinstance(value, str)]:
         cell = pl.when(~cell.is_in(numbers)).then(cell)
     return cell.alias(name)

@@ -21,7 +21,7 @@ from kit.core.sums import DamagedFile, remade
 from kit.reading.content import REFUSED
 from kit.reading.encoding import NAMES, as_utf8
 
-VERSION = 1  # of what is kept about a file: facts that another version has found are not used
+VERSION = 2  # of what is kept about a file: facts that another version has found are not used
 BLOCK = 1 << 20
 HEAD, PIECES, PIECE = 1 << 20, 24, 1 << 17  # bytes by which columns are typed: the beginning, and pieces of the rest
 OPENERS: dict[bytes, Callable[..., IO[bytes]]] = {
@@ -117,16 +117,23 @@ class SideFile:
         return self._read["encoding"]
 
     @property
-    def _read(self) -> dict[str, str]:
+    def may_hold_nan(self) -> bool:
+        """Whether some field of a text could be the word NaN, in any letters: polars reads it as a number."""
+        return self._read["nan"]
+
+    @property
+    def _read(self) -> dict[str, Any]:
         return self.kept("bytes", self._find_bytes)
 
-    def _find_bytes(self) -> dict[str, str]:
-        """One pass over all bytes: their checksum, and whether they are UTF-8."""
+    def _find_bytes(self) -> dict[str, Any]:
+        """One pass over all bytes: their checksum, whether they are UTF-8, and whether "nan" occurs."""
         found, decoder, plain, odd = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), True, b""
-        parquet = self.is_parquet
+        parquet, nan, end = self.is_parquet, False, b""
         with open(self.unpacked, "rb") as file:
             while block := file.read(BLOCK):
                 found.update(block)
+                nan = nan or b"nan" in (end + block).lower()
+                end = block[-2:]
                 if not parquet and plain and not (block.isascii() and not decoder.getstate()[0] and b"\0" not in block):
                     try:
                         plain = b"\0" not in block and decoder.decode(block) is not None
@@ -134,7 +141,7 @@ class SideFile:
                         plain = False
                     odd = odd or block
         name = "" if plain else as_utf8(self.path, odd)[1]
-        return {"sum": found.hexdigest(), "encoding": name}
+        return {"sum": found.hexdigest(), "encoding": name, "nan": nan or bool(name)}
 
     @cached_property
     def plain(self) -> Path:

@@ -22,6 +22,8 @@ from kit.sides.side import Side, checked_sides
 from kit.sides.table import SideTable
 from kit.source import RelatedTables
 
+LACKING = np.iinfo(np.int64).min  # in place of a missing key: no file has it
+
 
 @dataclass(frozen=True, eq=False)
 class Sides(RelatedTables, Mapping[str, SideTable]):
@@ -36,6 +38,7 @@ class Sides(RelatedTables, Mapping[str, SideTable]):
     tables: Mapping[str, SideTable] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     keys: pd.DataFrame | None = None
+    _numbers: dict[str, np.ndarray | None] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def in_folder(
@@ -156,6 +159,26 @@ class Sides(RelatedTables, Mapping[str, SideTable]):
         }
         rows = pd.RangeIndex(sum(map(len, frames)))
         return replace(self, keys=pd.DataFrame(found, index=rows, columns=list(found)))
+
+    def whole_keys(self, name: str) -> np.ndarray | None:
+        """(n,) int64 keys of the rows, where all are whole numbers without leading zeros; LACKING where one is missing.
+
+        Args:
+            name: a column of `keys`.
+
+        Returns:
+            None if some key is no such number: then keys are compared as strings.
+        """
+        if name not in self._numbers:
+            assert self.keys is not None
+            codes, texts = pd.factorize(self.keys[name])
+            try:
+                numbers = [*map(int, texts)]
+                whole = [*map(str, numbers)] == [*texts]
+                self._numbers[name] = np.array([*numbers, LACKING], dtype=np.int64)[codes] if whole else None
+            except (ValueError, OverflowError):
+                self._numbers[name] = None
+        return self._numbers[name]
 
     def take(self, at: np.ndarray) -> "Sides":
         """The same tables for the rows at these positions."""

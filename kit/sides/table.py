@@ -1,7 +1,7 @@
 """SideTable: one side table, opened; its columns have types, and its rows are read lazily."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -139,12 +139,15 @@ class SideTable:
             schema={name: dtypes.get(name, pl.String) for name in layout["all"]}, ignore_errors=True,
         )  # fmt: skip
 
-    def scan(self, values: Sequence[str] = (), keys: Mapping[str, bool] = {}) -> "pl.LazyFrame":
+    def scan(
+        self, values: Sequence[str] = (), keys: Mapping[str, bool] = {}, raw: Collection[str] = ()
+    ) -> "pl.LazyFrame":
         """Some columns, lazily: a row is read when something of it is asked for, and forgotten then.
 
         Args:
             values: columns, as numbers or, categories, as strings.
             keys: column → whether it is read as whole numbers, else as strings; it is called `KEY` + its name.
+            raw: categories among them that are only compared with known values: words for missing stay.
 
         Raises:
             KitError: a column is not there.
@@ -156,11 +159,14 @@ class SideTable:
         dtypes = {name: pl.Float64 for name in plain if self.columns[name]["how"] == "float"}
         dtypes |= {name: pl.Int64 if whole else pl.String for name, whole in keys.items()}
         read = [pl.col(name).cast(dtypes[name], strict=False).alias(KEY + name) for name in keys]
-        read += [self._made(name, made[name]) if name in made else self._expression(name) for name in values]
+        read += [
+            self._made(name, made[name]) if name in made else self._expression(name, name in raw) for name in values
+        ]
         return self._read(dtypes).select(read)
 
-    def _expression(self, name: str) -> "pl.Expr":
-        return expression(name, self.columns[name], self.side.missing)
+    def _expression(self, name: str, raw: bool = False) -> "pl.Expr":
+        nan = not self.file or self.file.is_parquet or self.file.may_hold_nan
+        return expression(name, self.columns[name], self.side.missing, raw, nan)
 
     def _made(self, name: str, parts: Sequence[str]) -> "pl.Expr":
         a, sign, b = parts[0], parts[1], parts[2]

@@ -168,7 +168,7 @@ def test_rows_without_sides_say_what_is_missing() -> None:
 # ---- how files are read ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["csv", "semicolons", "gzip", "zip", "parquet", "utf-16", "latin-1"])
+@pytest.mark.parametrize("form", ["csv", "semicolons", "gzip", "zip", "parquet", "utf-16", "latin-1", "words"])
 def test_forms_of_files(form: str, tmp_path: Path) -> None:
     found = frames()
     found["loans"]["state"] = found["loans"]["state"].replace("open", "geöffnet")
@@ -186,11 +186,17 @@ def test_forms_of_files(form: str, tmp_path: Path) -> None:
     elif form == "parquet":
         found["loans"].to_parquet(folder / "loans.parquet")
         path.unlink()
+    elif form == "words":  # for missing numbers, and blanks around categories
+        found["loans"].loc[3::7, "sum"] = np.nan
+        found["loans"].assign(state=" " + found["loans"]["state"]).to_csv(path, index=False, na_rep="NaN")
     elif form in ("utf-16", "latin-1"):
         found["loans"].to_csv(path, index=False, encoding=form)
     table = opened(folder, tmp_path / "cache")
     np.testing.assert_allclose(counts(table), expected(found), rtol=1e-6)
     assert set(table.sides["loans"].levels("state", 5)) == {"geöffnet", "closed", "XNA"}
+    shares = SideAggregates(side="loans", columns="sum", statistics="mean", categories="state")
+    features = shares.fit_transform(table.test_rows)[1]
+    assert features["share in loans where state = closed"].mean() > 0.2
 
 
 def test_types_of_columns(tmp_path: Path) -> None:

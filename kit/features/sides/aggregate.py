@@ -67,10 +67,9 @@ class Aggregate:
         nested = isinstance(self.of, Aggregate) and self.of.counts_rows
         return self.statistic == "count" or (self.statistic == "sum" and nested)
 
-    def expression(self, column: str | None) -> "pl.Expr":
-        """The number of each group of rows, without division by `per`.
-
-        Every part is a sum, a mean, an extreme or a count of a column, so that polars computes it in a stream.
+    def expressions(self, column: str | None) -> "tuple[dict[str, pl.Expr], pl.Expr]":
+        """Sums, means, extremes and counts of each group of rows, which polars computes in a stream; and the number
+        that is made of them, without division by `per`. Aggregates share parts of the same name.
 
         Args:
             column: name of the values in the frame; None: rows are counted.
@@ -81,14 +80,19 @@ class Aggregate:
             masks.append((ago >= 0) & (ago < self.window))
         base = _all(masks)
         mask = _all([*masks, *([pl.col(self.level[0]) == self.level[1]] if self.level else [])])
+        which = f"{self.last} {self.window}"
         if column is None:
-            count = pl.len() if mask is None else mask.fill_null(False).sum()
+            rows, counted = f"\0rows {which}", f"\0rows {which} {self.level}"
+            parts = {rows: pl.len() if base is None else base.sum()}
+            parts[counted] = pl.len() if mask is None else mask.sum()
             if self.statistic == "count":
-                return count.cast(pl.Float64)
-            rows = pl.len() if base is None else base.fill_null(False).sum()
-            return pl.when(rows > 0).then(count / rows)
+                return {counted: parts[counted]}, pl.col(counted).cast(pl.Float64)
+            return parts, pl.when(pl.col(rows) > 0).then(pl.col(counted) / pl.col(rows))
         values = pl.col(column) if mask is None else pl.when(mask).then(pl.col(column))
-        return _statistic(self.statistic, values)
+        found = _parts(self.statistic, values)
+        names = {part: f"\0{part} {which} {self.level} {column}" for part in found}
+        made = _made(self.statistic, {part: pl.col(name) for part, name in names.items()})
+        return {names[part]: expression for part, expression in found.items()}, made
 
 
 def _all(masks: "list[pl.Expr]") -> "pl.Expr | None":
@@ -98,23 +102,32 @@ def _all(masks: "list[pl.Expr]") -> "pl.Expr | None":
     return found
 
 
-def _statistic(statistic: Statistic, values: "pl.Expr") -> "pl.Expr":
+def _parts(statistic: Statistic, values: "pl.Expr") -> "dict[str, pl.Expr]":
+    """What a statistic is made of: part → its expression over the rows of a group."""
     if statistic == "sum":
-        return pl.when(values.count() > 0).then(values.sum())
+        return {"sum": values.sum(), "mean": values.mean()}
     if statistic == "std":
-        spread = values.var()
-        return pl.when(spread > TINY * values.mean() ** 2).then(spread.sqrt()).otherwise(spread * 0)
+        return {"var": values.var(), "mean": values.mean()}
     if statistic == "nunique":
-        return (
-            pl.when(values.count() > 0)
-            .then(values.n_unique() - values.is_null().any().cast(pl.UInt32))
-            .cast(pl.Float64)
-        )
+        return {"nunique": values.n_unique(), "null": values.is_null().any(), "count": values.count()}
     if statistic == "last":
-        return pl.when(pl.col(TIME) == pl.col(LATEST)).then(values).mean()
+        return {"last": pl.when(pl.col(TIME) == pl.col(LATEST)).then(values).mean()}
     if statistic == "trend":
         time = pl.when(values.is_not_null()).then(pl.col(TIME))
-        spread, steady = time.var(), values.var() <= TINY * values.mean() ** 2
-        slope = pl.cov(time, values) / spread
-        return pl.when(spread > 0).then(pl.when(steady).then(0.0).otherwise(slope))
-    return getattr(values, statistic)()
+        return {"cov": pl.cov(time, values), "spread": time.var(), "var": values.var(), "mean": values.mean()}
+    return {statistic: getattr(values, statistic)()}
+
+
+def _made(statistic: Statistic, of: "dict[str, pl.Expr]") -> "pl.Expr":
+    """A statistic, of its parts; nothing where a group has no values."""
+    if statistic == "sum":
+        return pl.when(of["mean"].is_not_null()).then(of["sum"])  # else it would be 0
+    if statistic in ("std", "trend"):
+        steady = of["var"] <= TINY * of["mean"] ** 2
+        if statistic == "std":
+            return pl.when(steady).then(0.0).otherwise(of["var"].sqrt())
+        return pl.when(of["spread"] > 0).then(pl.when(steady).then(0.0).otherwise(of["cov"] / of["spread"]))
+    if statistic == "nunique":
+        known = of["nunique"] - of["null"].cast(pl.UInt32)
+        return pl.when(of["count"] > 0).then(known.cast(pl.Float64))
+    return of[statistic]

@@ -1,6 +1,6 @@
 """The values of aggregates for the rows of a source: one lazy query for each side table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,6 @@ else:
     pl = later("polars")
 
 ROW = "\0row"
-WHOLE = r"-?(0|[1-9]\d{0,17})"  # a key that can be compared as a whole number
 
 
 def values_of(sides: Sides, side: str, wanted: Sequence[Aggregate], frame: pd.DataFrame) -> np.ndarray:
@@ -56,12 +55,14 @@ def query(sides: Sides, side: str, wanted: Sequence[Aggregate]) -> "pl.LazyFrame
     if not table.side.row_time:
         return grouped(sides, table, wanted, whole)
     assert sides.keys is not None
-    keys = sides.keys[table.side.row_key]
-    cells = [None if key is None else int(key) if whole else key for key in keys]
+    numbers = sides.whole_keys(table.side.row_key) if whole else None
+    cells = (
+        pl.Series(sides.keys[table.side.row_key].tolist(), dtype=pl.String) if numbers is None else pl.Series(numbers)
+    )
     rows = pl.LazyFrame(
         {
-            ROW: np.arange(len(keys)),
-            KEY + table.side.key: pl.Series(cells, dtype=pl.Int64 if whole else pl.String),
+            ROW: np.arange(len(cells)),
+            KEY + table.side.key: cells,
             OWN: pl.Series(sides.keys[table.side.row_time].to_numpy(np.float64), nan_to_null=True),
         }
     )
@@ -82,6 +83,7 @@ def grouped(
     """
     side, key = table.side, KEY + table.side.key
     columns, nested = list[str](), dict[str, list[Aggregate]]()
+    told = {a.level[0] for a in wanted if a.level} - {a.of for a in wanted}
     for aggregate in wanted:
         for name in (aggregate.of if isinstance(aggregate.of, str) else "", aggregate.level and aggregate.level[0]):
             if name:
@@ -102,7 +104,7 @@ def grouped(
             same = keys[other.side.row_key]
         keys[other.side.row_key] = same
         links[child] = other.side.row_key, same
-    lazy = table.scan(list(dict.fromkeys([*columns, *([side.time] if timed else [])])), keys)
+    lazy = table.scan(list(dict.fromkeys([*columns, *([side.time] if timed else [])])), keys, told)
     if timed:
         lazy = lazy.with_columns(pl.col(side.time).alias(TIME))
     group = [key]
@@ -134,17 +136,19 @@ def grouped(
     if any(a.last for a in wanted):
         rank = pl.col(TIME).rank("min", descending=True).over(group)
         lazy = lazy.with_columns(rank.alias(RANK))
-    made = [
-        a.expression(names[a.of] if isinstance(a.of, Aggregate) else a.of).alias(str(j)) for j, a in enumerate(wanted)
-    ]
-    return lazy.group_by(group).agg(made)
+    parts, made = dict[str, Any](), []
+    for j, aggregate in enumerate(wanted):
+        needs, value = aggregate.expressions(
+            names[aggregate.of] if isinstance(aggregate.of, Aggregate) else aggregate.of
+        )
+        parts |= needs
+        made.append(value.alias(str(j)))
+    return lazy.group_by(group).agg(part.alias(name) for name, part in parts.items()).select(*group, *made)
 
 
 def _row_keys_whole(sides: Sides, table: SideTable) -> bool:
     """Whether rows and side are joined by whole numbers; if not, by strings, and 007 is not 7."""
-    assert sides.keys is not None
-    keys = sides.keys[table.side.row_key].dropna()
-    return bool(keys.astype(str).str.fullmatch(WHOLE).all()) and table.whole(table.side.key)
+    return sides.whole_keys(table.side.row_key) is not None and table.whole(table.side.key)
 
 
 def _positions(sides: Sides, table: SideTable, found: "pl.DataFrame") -> np.ndarray:
@@ -155,14 +159,11 @@ def _positions(sides: Sides, table: SideTable, found: "pl.DataFrame") -> np.ndar
         at[found[ROW].to_numpy()] = np.arange(len(found))
         return at
     groups = found[KEY + table.side.key]
-    keys = sides.keys[table.side.row_key]
-    if groups.dtype == pl.Int64:
-        codes, texts = pd.factorize(keys)
-        numbers = np.array([int(text) for text in texts], dtype=np.int64)
-        at = np.append(pd.Index(groups.to_numpy()).get_indexer(pd.Index(numbers)), -1)
-        return at[codes]
-    places: Mapping[Any, int] = {key: i for i, key in enumerate(groups.to_list())}
-    return np.array([places.get(key, -1) for key in keys], dtype=np.int64)
+    numbers = sides.whole_keys(table.side.row_key) if groups.dtype == pl.Int64 else None
+    if numbers is not None:
+        return pd.Index(groups.to_numpy()).get_indexer(pd.Index(numbers))
+    places = {key: i for i, key in enumerate(groups.to_list())}
+    return np.array([places.get(key, -1) for key in sides.keys[table.side.row_key]], dtype=np.int64)
 
 
 def _divided(values: np.ndarray, frame: pd.DataFrame, aggregate: Aggregate) -> np.ndarray:
