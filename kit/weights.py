@@ -48,6 +48,25 @@ def find_weights(name: str) -> Path:
     )
 
 
+def find_checkpoint(name: str, kind: str) -> Path | None:
+    """A file of weights in a local folder; None if there is none.
+
+    Args:
+        name: the file, its folder, or the name of a folder in $KIT_WEIGHTS (default `weights/`) or below /kaggle/input.
+        kind: a word of the file's name, such as "classifier".
+    """
+    own = Path(name).expanduser()
+    if own.is_file():
+        return own
+    kaggle = Path(os.environ.get("KIT_KAGGLE_INPUT", "/kaggle/input"))
+    mounted = [p for p in sorted(kaggle.rglob(own.name)) if p.is_dir()] if kaggle.exists() and own.name else []
+    for folder in (own, _override_root() / name, *mounted):
+        found = sorted(folder.rglob(f"*{kind}*.ckpt")) if folder.is_dir() else []
+        if found:
+            return found[-1]
+    return None
+
+
 def local_sums(**named: str) -> dict[str, str]:
     """Setting → checksum, for the settings that name a model in a folder or an installed package.
 

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from kit.members.tabular.perceptron import Perceptron
     from kit.members.tabular.realmlp import RealMLP
     from kit.members.tabular.resnet import TabularResNet
+    from kit.members.tabular.tabicl import TabICL
     from kit.members.tabular.tabm import TabM
+    from kit.members.tabular.tabpfn import TabPFN
     from kit.members.textnet.textnet import TextNet, ULMFiT
     from kit.members.views import Views
 
 __all__ = [
     "NBSVM", "Boost", "Concat", "Embedding", "Encoder", "Estimator", "FTTransformer", "ImageEncoder", "Linear",
-    "Module", "Perceptron", "RealMLP", "Seeds", "TabM", "TabularResNet", "TextNet", "ULMFiT", "Views", "fine_tuning",
-    "pairs",
+    "Module", "Perceptron", "RealMLP", "Seeds", "TabICL", "TabM", "TabPFN", "TabularResNet", "TextNet", "ULMFiT",
+    "Views", "fine_tuning", "pairs",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

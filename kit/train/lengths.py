@@ -172,6 +172,8 @@ class LengthBatches:
 
     def in_order(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The rows in the order of the batch, unchanged ones first, and the epoch of each changed one, else 0."""
+        if self.changed is None:
+            return rows, np.zeros(len(rows), dtype=np.int64)
         epoch, own = np.divmod(rows, len(self.at))
         order = np.argsort(epoch > 0, kind="stable")
         return own[order], epoch[order]

@@ -46,6 +46,7 @@ def tiny_network(inputs: Any) -> Any:
     return nn.Linear(inputs.width, inputs.outputs)
 
 
+NEED_WEIGHTS = {"TabICL", "TabPFN"}  # tests/members/test_pretrained_tables.py makes some
 NO_MEMBERS = {"pairs", "fine_tuning", "Embedding"}  # what `kit.members` offers beside members
 
 

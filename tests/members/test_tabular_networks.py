@@ -214,3 +214,28 @@ def test_defaults_are_those_of_the_papers() -> None:
     assert paper.stage.optimizer.betas == (0.9, 0.95) and paper.stage.lr == 0.04  # type: ignore[attr-defined]
     assert TabM().members == 32 and isinstance(TabM().numbers, PiecewiseLinear)
     assert isinstance(TabularResNet().scaling, QuantileScaling)
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_the_epoch_of_the_least_loss_is_kept(kind: str, tmp_path: Path) -> None:
+    rows, valid = mixed_rows(kind), mixed_rows(kind, seed=1)
+    member = quick("Perceptron", stop="valid", stop_by="loss", stage={"lr": 0.1, "epochs": 8})
+    assert not member.override("stop=inner").uses_metric and member.override("stop=inner", "stop_by=metric").uses_metric
+    p = member.learn(rows, valid, tmp_path).predict(valid)
+    scores = torch.load(tmp_path / "last.pt", weights_only=True)["best"]["scores"]
+    if kind == "regression":  # in deviations of the train rows, so that both targets count
+        center, scale = rows.labels.mean(0), rows.labels.std(0)
+        expected = rmse((valid.labels - center) / scale, (p - center) / scale)
+    else:
+        expected = log_loss(valid.labels, p)
+    assert max(scores) == pytest.approx(-expected, rel=1e-6) and max(scores) != scores[-1]
+
+
+def test_one_class_among_the_rows_held_out_is_scored_by_the_loss(tmp_path: Path) -> None:
+    rows = mixed_rows(n=60)
+    y = np.zeros((60, 1))
+    y[:2] = 1
+    rare = Rows(rows.task, rows.source, rows.at, y)
+    assert np.isfinite(quick("TabM", stop="inner", stop_by="loss").learn(rare, rare, tmp_path).predict(rare)).all()
+    with pytest.raises(KitError, match="cannot score"):
+        quick("TabM", stop="inner", stop_by="metric").learn(rare, rare, tmp_path / "metric")

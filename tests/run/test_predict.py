@@ -24,7 +24,7 @@ from kit.table import Table
 from kit.task import Task
 from kit.testing import sample_rows
 from kit.text import Tfidf
-from tests.helpers.members import NO_MEMBERS, bert, tiny_member  # noqa: F401
+from tests.helpers.members import NEED_WEIGHTS, NO_MEMBERS, bert, tiny_member  # noqa: F401
 from tests.helpers.picture_run import pets, photo
 
 TASK = Task(name="b", kind="binary", targets=("y",), text=("t",), inputs=("t", "x"), metric=roc_auc)
@@ -44,7 +44,7 @@ def table(n: int = 60, n_test: int = 12, task: Task = TASK) -> Table:
     return Table(task, train, frame[n:].reset_index(drop=True))
 
 
-@pytest.mark.parametrize("name", [name for name in kit.members.__all__ if name not in NO_MEMBERS])
+@pytest.mark.parametrize("name", [name for name in kit.members.__all__ if name not in NO_MEMBERS | NEED_WEIGHTS])
 def test_every_kind_of_member_predicts_the_test_rows_again(name: str, bert: Path, tmp_path: Path) -> None:
     tree = Estimator("sklearn.tree.DecisionTreeClassifier", max_depth=3)
     member = tree if name == "Estimator" else tiny_member(name, bert)

@@ -21,6 +21,7 @@ from kit.members.network.dataset import Dataset
 from kit.members.network.fitted import NetworkPredictor, Scale
 from kit.members.network.initial import InitialWeights
 from kit.members.network.settings import NetworkSettings
+from kit.metrics import log_loss, mean_column_log_loss, rmse
 from kit.rows import Rows
 from kit.train import LoopStage, Stage, Supervised, train
 from kit.train.average import Weights
@@ -31,6 +32,7 @@ from kit.train.objectives import MeanOfOutputs, NegativeCorrelation, RDrop, With
 from kit.train.perturb import VAT
 from kit.train.stop import ShouldStop
 
+LOSSES = {"binary": log_loss, "multilabel": mean_column_log_loss, "multiclass": log_loss, "regression": rmse}
 SETTLED = 512  # train rows, evenly spread, whose mean features are taken
 
 
@@ -284,8 +286,16 @@ def _check_known(spec: NetworkSettings, rows: Rows, scored: Rows | None) -> None
 
 def _score(fitted: NetworkPredictor, rows: Rows, train: Rows) -> float:
     _settle(fitted, train)
-    metric = rows.metric
-    score = metric(rows.labels, fitted.predict(rows))
+    labels, predictions = rows.labels, fitted.predict(rows)
+    if fitted.spec.stop_by == "loss":
+        metric = LOSSES[rows.task.kind]
+        if rows.task.kind == "regression":  # targets of unlike units count alike
+            labels, predictions = (
+                (values - fitted.scale.center) / fitted.scale.scale for values in (labels, predictions)
+            )
+    else:
+        metric = rows.metric
+    score = metric(labels, predictions)
     if score != score:
         raise KitError(
             f"{type(fitted.spec).__name__}.stop: {metric.name} cannot score these {len(rows)} rows; take stop=none"

@@ -69,6 +69,9 @@ class NetworkSettings(Member):
         "none",
         description="epoch that is kept: the last; the best on the validation fold; the best on some train rows",
     )
+    stop_by: Literal["metric", "loss"] = Field(
+        "metric", description="what scores epochs: the task's metric, or log loss (root mean squared error of values)"
+    )
     patience: int | None = Field(None, ge=1, description="epochs without a better score that end a stage; none: all")
     inner: float = Field(0.1, gt=0, lt=1, description="share of train rows held out to score epochs, for stop=inner")
     compile: bool = Field(False, description="torch.compile: a slow start, then faster on a GPU")
@@ -123,7 +126,7 @@ class NetworkSettings(Member):
 
     @property
     def uses_metric(self) -> bool:
-        return self.stop != "none"
+        return self.stop != "none" and self.stop_by == "metric"
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -51,6 +51,9 @@ class TabularNetwork(Network):
         "inner",
         description="epoch that is kept: the last; the best on the validation fold; the best on some train rows",
     )
+    stop_by: Literal["metric", "loss"] = Field(
+        "loss", description="what scores epochs: the task's metric, or log loss (root mean squared error of values)"
+    )
     patience: int | None = Field(16, ge=1, description="epochs without a better score that end a stage; none: all")
     stage: Stage = Field(
         Stage(
