@@ -65,7 +65,7 @@ def test_valid_rows_stop_early() -> None:
     x, y, other, theirs = rng.normal(size=(200, 3)), rng.integers(0, 2, 200), rng.normal(size=(100, 3)), np.arange(100)
     member = Boost(trees=200, patience=5)
     stopped = member.fit(x, y, valid=(other, theirs % 2)).predictor
-    assert stopped.boosters[0].num_trees() < member.fit(x, y).predictor.boosters[0].num_trees() == 200  # type: ignore[attr-defined]
+    assert stopped.models[0].num_trees() < member.fit(x, y).predictor.models[0].num_trees() == 200  # type: ignore[attr-defined]
     with pytest.raises(
         KitError, match="^valid: 100 labels of 'y' are not one of a, b, c, as a multiclass task needs: 'd' at id 0$"
     ):

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from kit.core.lazy import lazy
 
 if TYPE_CHECKING:
-    from kit.members.boost import Boost
     from kit.members.concat.concat import Concat, pairs
     from kit.members.embedding import Embedding
     from kit.members.encoder.encoder import Encoder
@@ -24,12 +23,36 @@ if TYPE_CHECKING:
     from kit.members.tabular.tabm import TabM
     from kit.members.tabular.tabpfn import TabPFN
     from kit.members.textnet.textnet import TextNet, ULMFiT
+    from kit.members.trees.boost import Boost
+    from kit.members.trees.catboost import CatBoost
+    from kit.members.trees.xgboost import XGBoost
     from kit.members.views import Views
 
 __all__ = [
-    "NBSVM", "Boost", "Concat", "Embedding", "Encoder", "Estimator", "FTTransformer", "ImageEncoder", "Linear",
-    "Module", "Perceptron", "RealMLP", "Seeds", "TabICL", "TabM", "TabPFN", "TabularResNet", "TextNet", "ULMFiT",
-    "Views", "fine_tuning", "pairs",
+    "NBSVM",
+    "Boost",
+    "CatBoost",
+    "Concat",
+    "Embedding",
+    "Encoder",
+    "Estimator",
+    "FTTransformer",
+    "ImageEncoder",
+    "Linear",
+    "Module",
+    "Perceptron",
+    "RealMLP",
+    "Seeds",
+    "TabICL",
+    "TabM",
+    "TabPFN",
+    "TabularResNet",
+    "TextNet",
+    "ULMFiT",
+    "Views",
+    "XGBoost",
+    "fine_tuning",
+    "pairs",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

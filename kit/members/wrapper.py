@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from kit.member import Member
-from kit.members.boost import Boost
+from kit.members.trees.boost import Boost
 from kit.rows import Rows
 from kit.task import Task
 

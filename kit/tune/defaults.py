@@ -58,6 +58,23 @@ DEFAULTS: Mapping[str, Mapping[str, Space | ByRows]] = {
         "rows": number(0.5, 1),
         "l2": log_float(0.01, 100),
     },
+    "XGBoost": {
+        "trees": ByRows(log_int(10, 300), log_int(200, 4000)),
+        "lr": log_float(0.01, 0.3),
+        "max_depth": ByRows(log_int(2, 6), log_int(3, 12)),
+        "min_child_weight": log_float(0.001, 100),
+        "columns": number(0.3, 1),
+        "rows": number(0.5, 1),
+        "l2": log_float(0.01, 100),
+    },
+    "CatBoost": {
+        "trees": ByRows(log_int(10, 300), log_int(200, 4000)),
+        "lr": log_float(0.01, 0.3),
+        "depth": ByRows(log_int(2, 6), log_int(4, 10)),
+        "rows": number(0.5, 1),
+        "l2": log_float(0.1, 100),
+        "random_strength": log_float(0.01, 10),
+    },
     "Encoder": {
         "stage.epochs": ByRows(log_int(3, 20), log_int(1, 3)),
         "stage.lr": log_float(1e-5, 3e-4),

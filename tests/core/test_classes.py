@@ -18,9 +18,9 @@ from kit.core.files import write_json
 from kit.core.spec import Spec
 from kit.ensemble import FittedBlend
 from kit.member import Member, Predictor
-from kit.members.boost import BoostPredictor
 from kit.members.network.fitted import NetworkPredictor
 from kit.members.seeds import SeedsPredictor
+from kit.members.trees.base import BoostedTreesPredictor
 from kit.members.views import ViewsPredictor
 from kit.text.tfidf import Vectorizer
 
@@ -48,7 +48,7 @@ def test_no_two_classes_share_a_name(base: Any) -> None:
 
 def test_a_class_of_kit_is_found_before_anyone_imported_it(python: Any) -> None:
     script = "import sys; from kit.core.spec import Spec; saved = {'class': 'Boost', 'version': 1, 'trees': 7}; " \
-             "print('kit.members.boost' in sys.modules, Spec.from_dict(saved).trees)"  # fmt: skip
+             "print('kit.members.trees.boost' in sys.modules, Spec.from_dict(saved).trees)"  # fmt: skip
     assert python(script).split() == ["False", "7"]
 
 
@@ -63,7 +63,7 @@ def planted(folder: Path) -> list[Any]:
     }.items():
         write_json(folder / name, value)
     return [
-        lambda: BoostPredictor.load(folder),
+        lambda: BoostedTreesPredictor.load(folder),
         lambda: NetworkPredictor.load(folder),
         lambda: ViewsPredictor.load(folder),
         lambda: SeedsPredictor.load(folder),

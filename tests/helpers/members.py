@@ -10,6 +10,7 @@ from kit.member import Member
 from kit.members import (
     NBSVM,
     Boost,
+    CatBoost,
     Concat,
     Encoder,
     FTTransformer,
@@ -22,6 +23,7 @@ from kit.members import (
     TextNet,
     ULMFiT,
     Views,
+    XGBoost,
 )
 from kit.pretrain import LanguageModelling
 from kit.text import Tfidf
@@ -56,6 +58,8 @@ def tiny_member(name: str, bert: Path) -> Member:
     tiny: dict[str, Any] = {"min_count": 1, "width": 8, "stage": brief}
     made: dict[str, Any] = {
         "Boost": lambda: Boost(trees=5, min_leaf=3),
+        "XGBoost": lambda: XGBoost(trees=5),
+        "CatBoost": lambda: CatBoost(trees=5),
         "Linear": lambda: Linear(word=Tfidf(min_df=1), char=None),
         "NBSVM": lambda: NBSVM(word=Tfidf(min_df=1)),
         "Encoder": lambda: Encoder(weights=str(bert), length=8, batch_rows=16),

@@ -14,7 +14,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from kit.core import threads
 from kit.core.errors import KitError
 from kit.members import Boost
-from kit.members.boost import BoostPredictor
+from kit.members.trees.base import BoostedTreesPredictor
 from kit.metrics import mean_roc_auc
 from kit.rows import Rows
 from kit.source import Source
@@ -81,7 +81,7 @@ def test_learns_every_kind_from_every_column_and_loads_in_the_same_bits(kind: st
         assert (p >= 0).all() and (p <= 1).all()
         assert min(roc_auc_score(y, q) for y, q in zip(test.labels.T, p.T, strict=True)) > 0.98
     fitted.save(tmp_path)
-    loaded = BoostPredictor.load(tmp_path)
+    loaded = BoostedTreesPredictor.load(tmp_path)
     assert np.array_equal(loaded.predict(test), p) and loaded.spec == SMALL
     order = np.random.default_rng(0).permutation(200)
     assert np.array_equal(fitted.predict(test.take(order)), p[order])
@@ -95,7 +95,7 @@ def test_more_than_ten_targets_keep_their_order(tmp_path: Path) -> None:
     rows = Rows.of(task, pd.DataFrame(x, columns=[f"c{i}" for i in range(12)]), x + 100 * np.arange(12))
     fitted = SMALL.override("trees=3", "columns=1.0").learn(rows, rows, tmp_path)
     fitted.save(tmp_path)
-    p = BoostPredictor.load(tmp_path).predict(rows)
+    p = BoostedTreesPredictor.load(tmp_path).predict(rows)
     np.testing.assert_allclose(p.mean(0), 100 * np.arange(12), atol=1)
 
 
@@ -157,21 +157,21 @@ def test_stops_when_the_validation_loss_does_not_fall(tmp_path: Path, monkeypatc
     train, valid = noise(), noise(seed=1)
     spec = SMALL.override("trees=200", "patience=10")
     fitted = spec.learn(train, valid, tmp_path)
-    luck, signal = (b.best_iteration for b in fitted.boosters)
+    luck, signal = (b.best_iteration for b in fitted.models)
     assert [*Counter(grown).values()] == [luck + 10, min(200, signal + 10)] and luck < 60 and signal > 2 * luck
     whole = spec.override("patience=none").learn(train, valid, tmp_path)
-    assert [b.current_iteration() for b in whole.boosters] == [200, 200]
+    assert [b.current_iteration() for b in whole.models] == [200, 200]
 
     def loss(p: np.ndarray) -> float:
         return -np.log(np.where(valid.labels[:, 0] == 1, p[:, 0], 1 - p[:, 0])).mean()
 
-    staged = [whole.boosters[0].predict(valid.frame, num_iteration=k)[:, None] for k in range(1, luck + 11)]
+    staged = [whole.models[0].predict(valid.frame, num_iteration=k)[:, None] for k in range(1, luck + 11)]
     assert 1 + int(np.argmin([loss(p) for p in staged])) == luck  # it kept the best number of trees
     np.testing.assert_array_equal(fitted.predict(valid)[:, :1], staged[luck - 1])
     fitted.save(tmp_path)
-    assert np.array_equal(BoostPredictor.load(tmp_path).predict(valid), fitted.predict(valid))
+    assert np.array_equal(BoostedTreesPredictor.load(tmp_path).predict(valid), fitted.predict(valid))
     unjudged = spec.learn(train, Rows(valid.task, valid.source, valid.at), tmp_path)
-    assert [b.current_iteration() for b in unjudged.boosters] == [200, 200]
+    assert [b.current_iteration() for b in unjudged.models] == [200, 200]
 
 
 def test_uses_the_validation_rows_only_for_early_stopping(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_settings_reach_the_trees(tmp_path: Path) -> None:
     ):
         assert getattr(SMALL, setting) != value
         spec = SMALL.override("trees=5", f"{setting}={value}")
-        tree = spec.learn(rows, rows, tmp_path).boosters[0].dump_model()["tree_info"]
-        plain = SMALL.override("trees=5").learn(rows, rows, tmp_path).boosters[0].dump_model()["tree_info"]
+        tree = spec.learn(rows, rows, tmp_path).models[0].dump_model()["tree_info"]
+        plain = SMALL.override("trees=5").learn(rows, rows, tmp_path).models[0].dump_model()["tree_info"]
         assert tree != plain, setting
-    assert spec.learn(rows, rows, tmp_path).boosters[0].num_trees() == 5
+    assert spec.learn(rows, rows, tmp_path).models[0].num_trees() == 5

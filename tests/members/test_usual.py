@@ -43,7 +43,15 @@ def test_a_frame_is_cross_validated_without_naming_members() -> None:
     x = rng.normal(size=90)
     frame = pd.DataFrame({"x": x, "kind": rng.choice(["p", "q"], 90), "price": 3 * x + 0.1 * rng.normal(size=90)})
     found = cross_validate(frame, target="price", folds=2, metric=rmse)
-    assert [*found.session.recipe.members] == ["linear", "boost", "extra_trees", "realmlp", "tabm"]
+    assert [*found.session.recipe.members] == [
+        "linear",
+        "boost",
+        "extra_trees",
+        "xgboost",
+        "catboost",
+        "realmlp",
+        "tabm",
+    ]
     assert not found.failures
     predicted = found.blend() and found.predict(frame.drop(columns="price"))
     assert rmse(frame["price"].to_numpy(), predicted["price"].to_numpy()) < 0.6  # its spread is 3
