@@ -32,12 +32,12 @@ class Sides(RelatedTables, Mapping[str, SideTable]):
     Attributes:
         tables: those that are there, each after the one that it belongs to.
         absent: names of those that the recipe names and whose files are not there.
-        keys: (n, …) of the rows of a source: keys as strings, own times as numbers; None: no rows are known yet.
+        row_keys: (n, …) of the rows of a source: keys as strings, own times as numbers; None: no rows are known yet.
     """
 
     tables: Mapping[str, SideTable] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
-    keys: pd.DataFrame | None = None
+    row_keys: pd.DataFrame | None = None
     _numbers: dict[str, np.ndarray | None] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -120,7 +120,7 @@ class Sides(RelatedTables, Mapping[str, SideTable]):
     def digest(self) -> str:
         """Changes with any byte of the tables, with how they are described, and with any key of the rows."""
         tables = [[name, table.digest] for name, table in self.tables.items()]
-        keys = [] if self.keys is None else [[str(c), fingerprint(self.keys[c])] for c in self.keys]
+        keys = [] if self.row_keys is None else [[str(c), fingerprint(self.row_keys[c])] for c in self.row_keys]
         return digest([tables, keys])
 
     # ---- rows ----------------------------------------------------------------------------------
@@ -158,20 +158,20 @@ class Sides(RelatedTables, Mapping[str, SideTable]):
             for name in self.row_columns
         }
         rows = pd.RangeIndex(sum(map(len, frames)))
-        return replace(self, keys=pd.DataFrame(found, index=rows, columns=list(found)))
+        return replace(self, row_keys=pd.DataFrame(found, index=rows, columns=list(found)))
 
     def whole_keys(self, name: str) -> np.ndarray | None:
         """(n,) int64 keys of the rows, where all are whole numbers without leading zeros; LACKING where one is missing.
 
         Args:
-            name: a column of `keys`.
+            name: a column of `row_keys`.
 
         Returns:
             None if some key is no such number: then keys are compared as strings.
         """
         if name not in self._numbers:
-            assert self.keys is not None
-            codes, texts = pd.factorize(self.keys[name])
+            assert self.row_keys is not None
+            codes, texts = pd.factorize(self.row_keys[name])
             try:
                 numbers = [*map(int, texts)]
                 whole = [*map(str, numbers)] == [*texts]
@@ -182,7 +182,7 @@ class Sides(RelatedTables, Mapping[str, SideTable]):
 
     def take(self, at: np.ndarray) -> "Sides":
         """The same tables for the rows at these positions."""
-        return self if self.keys is None else replace(self, keys=self.keys.iloc[at].reset_index(drop=True))
+        return self if self.row_keys is None else replace(self, row_keys=self.row_keys.iloc[at].reset_index(drop=True))
 
     def with_frames(self, frames: Mapping[str, Any] | None) -> "Sides":
         """The same sides with other rows in some tables.

@@ -93,7 +93,7 @@ class SideTable:
         return self.kept("types", self._find_columns)
 
     def _find_columns(self) -> dict[str, Any]:
-        stated = dict(self.side.types)
+        stated: dict[str, str] = dict(self.side.types)
         if self.file and not self.file.is_parquet:
             sample = self.file.sample()
             text = sample[: 4 * HEADER].decode("utf-8", errors="ignore")
@@ -156,7 +156,7 @@ class SideTable:
             self.check(name)
         made = {name: text.split(" ") for name, text in self.side.made if name in values}
         plain = [*values, *(part for parts in made.values() for part in (parts[0], parts[2]))]
-        dtypes = {name: pl.Float64 for name in plain if self.columns[name]["how"] == "float"}
+        dtypes: dict[str, Any] = {name: pl.Float64 for name in plain if self.columns[name]["how"] == "float"}
         dtypes |= {name: pl.Int64 if whole else pl.String for name, whole in keys.items()}
         read = [pl.col(name).cast(dtypes[name], strict=False).alias(KEY + name) for name in keys]
         read += [

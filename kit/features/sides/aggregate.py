@@ -42,7 +42,7 @@ class Aggregate:
     @property
     def name(self) -> str:
         """What the number is, for reports: `mean of AMT_CREDIT_SUM in bureau`."""
-        what = self.statistic
+        what: str = self.statistic
         if self.of is not None:
             what = f"{what} of {f'({self.of.name})' if isinstance(self.of, Aggregate) else self.of}"
         where = f" where {self.level[0]} = {self.level[1]}" if self.level else ""

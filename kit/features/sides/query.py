@@ -33,7 +33,7 @@ def values_of(sides: Sides, side: str, wanted: Sequence[Aggregate], frame: pd.Da
         KitError: a column is not there, or a side has no time and an aggregate needs it.
     """
     found = query(sides, side, wanted).collect(engine="streaming")
-    assert sides.keys is not None
+    assert sides.row_keys is not None
     values = np.full((len(frame), len(wanted)), np.nan, dtype=np.float32)
     table = sides[side]
     at = _positions(sides, table, found)
@@ -54,16 +54,18 @@ def query(sides: Sides, side: str, wanted: Sequence[Aggregate]) -> "pl.LazyFrame
     whole = _row_keys_whole(sides, table)
     if not table.side.row_time:
         return grouped(sides, table, wanted, whole)
-    assert sides.keys is not None
+    assert sides.row_keys is not None
     numbers = sides.whole_keys(table.side.row_key) if whole else None
     cells = (
-        pl.Series(sides.keys[table.side.row_key].tolist(), dtype=pl.String) if numbers is None else pl.Series(numbers)
+        pl.Series(sides.row_keys[table.side.row_key].tolist(), dtype=pl.String)
+        if numbers is None
+        else pl.Series(numbers)
     )
     rows = pl.LazyFrame(
         {
             ROW: np.arange(len(cells)),
             KEY + table.side.key: cells,
-            OWN: pl.Series(sides.keys[table.side.row_time].to_numpy(np.float64), nan_to_null=True),
+            OWN: pl.Series(sides.row_keys[table.side.row_time].to_numpy(np.float64), nan_to_null=True),
         }
     )
     return grouped(sides, table, wanted, whole, rows)
@@ -136,14 +138,14 @@ def grouped(
     if any(a.last for a in wanted):
         rank = pl.col(TIME).rank("min", descending=True).over(group)
         lazy = lazy.with_columns(rank.alias(RANK))
-    parts, made = dict[str, Any](), []
+    parts, numbers = dict[str, Any](), list[Any]()
     for j, aggregate in enumerate(wanted):
         needs, value = aggregate.expressions(
             names[aggregate.of] if isinstance(aggregate.of, Aggregate) else aggregate.of
         )
         parts |= needs
-        made.append(value.alias(str(j)))
-    return lazy.group_by(group).agg(part.alias(name) for name, part in parts.items()).select(*group, *made)
+        numbers.append(value.alias(str(j)))
+    return lazy.group_by(group).agg(part.alias(name) for name, part in parts.items()).select(*group, *numbers)
 
 
 def _row_keys_whole(sides: Sides, table: SideTable) -> bool:
@@ -153,9 +155,9 @@ def _row_keys_whole(sides: Sides, table: SideTable) -> bool:
 
 def _positions(sides: Sides, table: SideTable, found: "pl.DataFrame") -> np.ndarray:
     """(n,) the place of each row's group among the groups; -1: it has none."""
-    assert sides.keys is not None
+    assert sides.row_keys is not None
     if table.side.row_time:
-        at = np.full(len(sides.keys), -1)
+        at = np.full(len(sides.row_keys), -1)
         at[found[ROW].to_numpy()] = np.arange(len(found))
         return at
     groups = found[KEY + table.side.key]
@@ -163,7 +165,7 @@ def _positions(sides: Sides, table: SideTable, found: "pl.DataFrame") -> np.ndar
     if numbers is not None:
         return pd.Index(groups.to_numpy()).get_indexer(pd.Index(numbers))
     places = {key: i for i, key in enumerate(groups.to_list())}
-    return np.array([places.get(key, -1) for key in sides.keys[table.side.row_key]], dtype=np.int64)
+    return np.array([places.get(key, -1) for key in sides.row_keys[table.side.row_key]], dtype=np.int64)
 
 
 def _divided(values: np.ndarray, frame: pd.DataFrame, aggregate: Aggregate) -> np.ndarray:
