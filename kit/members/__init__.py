@@ -29,30 +29,9 @@ if TYPE_CHECKING:
     from kit.members.views import Views
 
 __all__ = [
-    "NBSVM",
-    "Boost",
-    "CatBoost",
-    "Concat",
-    "Embedding",
-    "Encoder",
-    "Estimator",
-    "FTTransformer",
-    "ImageEncoder",
-    "Linear",
-    "Module",
-    "Perceptron",
-    "RealMLP",
-    "Seeds",
-    "TabICL",
-    "TabM",
-    "TabPFN",
-    "TabularResNet",
-    "TextNet",
-    "ULMFiT",
-    "Views",
-    "XGBoost",
-    "fine_tuning",
-    "pairs",
+    "NBSVM", "Boost", "CatBoost", "Concat", "Embedding", "Encoder", "Estimator", "FTTransformer", "ImageEncoder",
+    "Linear", "Module", "Perceptron", "RealMLP", "Seeds", "TabICL", "TabM", "TabPFN", "TabularResNet", "TextNet",
+    "ULMFiT", "Views", "XGBoost", "fine_tuning", "pairs",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

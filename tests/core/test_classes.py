@@ -20,7 +20,7 @@ from kit.ensemble import FittedBlend
 from kit.member import Member, Predictor
 from kit.members.network.fitted import NetworkPredictor
 from kit.members.seeds import SeedsPredictor
-from kit.members.trees.base import BoostedTreesPredictor
+from kit.members.trees.base import GradientBoostingPredictor
 from kit.members.views import ViewsPredictor
 from kit.text.tfidf import Vectorizer
 
@@ -63,7 +63,7 @@ def planted(folder: Path) -> list[Any]:
     }.items():
         write_json(folder / name, value)
     return [
-        lambda: BoostedTreesPredictor.load(folder),
+        lambda: GradientBoostingPredictor.load(folder),
         lambda: NetworkPredictor.load(folder),
         lambda: ViewsPredictor.load(folder),
         lambda: SeedsPredictor.load(folder),

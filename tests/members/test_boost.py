@@ -14,7 +14,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from kit.core import threads
 from kit.core.errors import KitError
 from kit.members import Boost
-from kit.members.trees.base import BoostedTreesPredictor
+from kit.members.trees.base import GradientBoostingPredictor
 from kit.metrics import mean_roc_auc
 from kit.rows import Rows
 from kit.source import Source
@@ -81,7 +81,7 @@ def test_learns_every_kind_from_every_column_and_loads_in_the_same_bits(kind: st
         assert (p >= 0).all() and (p <= 1).all()
         assert min(roc_auc_score(y, q) for y, q in zip(test.labels.T, p.T, strict=True)) > 0.98
     fitted.save(tmp_path)
-    loaded = BoostedTreesPredictor.load(tmp_path)
+    loaded = GradientBoostingPredictor.load(tmp_path)
     assert np.array_equal(loaded.predict(test), p) and loaded.spec == SMALL
     order = np.random.default_rng(0).permutation(200)
     assert np.array_equal(fitted.predict(test.take(order)), p[order])
@@ -95,7 +95,7 @@ def test_more_than_ten_targets_keep_their_order(tmp_path: Path) -> None:
     rows = Rows.of(task, pd.DataFrame(x, columns=[f"c{i}" for i in range(12)]), x + 100 * np.arange(12))
     fitted = SMALL.override("trees=3", "columns=1.0").learn(rows, rows, tmp_path)
     fitted.save(tmp_path)
-    p = BoostedTreesPredictor.load(tmp_path).predict(rows)
+    p = GradientBoostingPredictor.load(tmp_path).predict(rows)
     np.testing.assert_allclose(p.mean(0), 100 * np.arange(12), atol=1)
 
 
@@ -169,7 +169,7 @@ def test_stops_when_the_validation_loss_does_not_fall(tmp_path: Path, monkeypatc
     assert 1 + int(np.argmin([loss(p) for p in staged])) == luck  # it kept the best number of trees
     np.testing.assert_array_equal(fitted.predict(valid)[:, :1], staged[luck - 1])
     fitted.save(tmp_path)
-    assert np.array_equal(BoostedTreesPredictor.load(tmp_path).predict(valid), fitted.predict(valid))
+    assert np.array_equal(GradientBoostingPredictor.load(tmp_path).predict(valid), fitted.predict(valid))
     unjudged = spec.learn(train, Rows(valid.task, valid.source, valid.at), tmp_path)
     assert [b.current_iteration() for b in unjudged.models] == [200, 200]
 

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 
 from kit import Boost, CatBoost, KitError, Rows, Task, XGBoost, log_loss, rmse
 from kit.core import threads
-from kit.members.trees.base import BoostedTrees, BoostedTreesPredictor
+from kit.members.trees.base import GradientBoosting, GradientBoostingPredictor
 
 MEMBERS = [Boost(trees=60, lr=0.1, min_leaf=5), XGBoost(trees=60, lr=0.1), CatBoost(trees=60, lr=0.1)]
 each = pytest.mark.parametrize("member", MEMBERS, ids=lambda member: type(member).__name__)
@@ -46,7 +46,7 @@ def rows_of(kind: str, n: int = 400, seed: int = 0) -> Rows:
 @each
 @pytest.mark.parametrize("kind", ["binary", "multilabel", "multiclass", "regression"])
 def test_every_kind_is_learnt_from_every_column_and_comes_back_in_the_same_bits(
-    member: BoostedTrees, kind: str, tmp_path: Path
+    member: GradientBoosting, kind: str, tmp_path: Path
 ) -> None:
     train, test = rows_of(kind), rows_of(kind, 200, seed=1)
     fitted = member.learn(train, test, tmp_path)
@@ -62,7 +62,7 @@ def test_every_kind_is_learnt_from_every_column_and_comes_back_in_the_same_bits(
         assert min(roc_auc_score(y, q) for y, q in zip(test.labels.T, p.T, strict=True)) > 0.93
     fitted.save(tmp_path)
     assert not {path.suffix for path in tmp_path.rglob("*") if path.is_file()} - {".json", ".txt", ".cbm"}  # no pickle
-    loaded = BoostedTreesPredictor.load(tmp_path)
+    loaded = GradientBoostingPredictor.load(tmp_path)
     assert loaded.spec == member and np.array_equal(loaded.predict(test), p)
     order = np.random.default_rng(0).permutation(200)
     assert np.array_equal(fitted.predict(test.take(order)), p[order])
@@ -70,14 +70,14 @@ def test_every_kind_is_learnt_from_every_column_and_comes_back_in_the_same_bits(
 
 
 @each
-def test_gains_name_the_columns_that_matter(member: BoostedTrees, tmp_path: Path) -> None:
+def test_gains_name_the_columns_that_matter(member: GradientBoosting, tmp_path: Path) -> None:
     gains = member.learn(rows_of("binary"), rows_of("binary", seed=1), tmp_path).gains()
     assert [*gains] == ["age", "income, m", "city"] and sum(gains.values()) == pytest.approx(1)
     assert gains["income, m"] < 0.12 < 0.15 < min(gains["age"], gains["city"])
 
 
 @each
-def test_trees_stop_where_the_loss_of_other_rows_no_longer_falls(member: BoostedTrees, tmp_path: Path) -> None:
+def test_trees_stop_where_the_loss_of_other_rows_no_longer_falls(member: GradientBoosting, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     task = rows_of("binary").task
     noise = [
@@ -94,7 +94,7 @@ def test_trees_stop_where_the_loss_of_other_rows_no_longer_falls(member: Boosted
 
 
 @each
-def test_a_label_that_train_rows_lack_and_one_that_they_alone_have(member: BoostedTrees, tmp_path: Path) -> None:
+def test_a_label_that_train_rows_lack_and_one_that_they_alone_have(member: GradientBoosting, tmp_path: Path) -> None:
     rows = rows_of("multiclass")
     two = rows.take(np.flatnonzero(rows.labels[:, 0] != 1))
     p = member.learn(two, rows, tmp_path).predict(rows)
@@ -113,7 +113,7 @@ def test_a_label_that_train_rows_lack_and_one_that_they_alone_have(member: Boost
 
 @each
 @pytest.mark.parametrize("sign", [1, -1])
-def test_monotone_predictions_go_one_way(member: BoostedTrees, sign: int, tmp_path: Path) -> None:
+def test_monotone_predictions_go_one_way(member: GradientBoosting, sign: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 1, 400)
     frame = pd.DataFrame({"x": x, "other": rng.normal(size=400)})
@@ -127,7 +127,7 @@ def test_monotone_predictions_go_one_way(member: BoostedTrees, sign: int, tmp_pa
 
 
 @each
-def test_monotone_names_are_columns_with_an_order(member: BoostedTrees, tmp_path: Path) -> None:
+def test_monotone_names_are_columns_with_an_order(member: GradientBoosting, tmp_path: Path) -> None:
     rows, name = rows_of("binary"), type(member).__name__
     wrong = member.model_copy(update={"monotone": (("agee", 1),)})
     with pytest.raises(
@@ -141,7 +141,7 @@ def test_monotone_names_are_columns_with_an_order(member: BoostedTrees, tmp_path
 
 
 @pytest.mark.parametrize("member", [Boost(trees=9), XGBoost(trees=9)], ids=lambda member: type(member).__name__)
-def test_any_number_of_threads_gives_the_same_trees(member: BoostedTrees, tmp_path: Path) -> None:
+def test_any_number_of_threads_gives_the_same_trees(member: GradientBoosting, tmp_path: Path) -> None:
     rows, found = rows_of("binary", 3000), []
     for count in (1, 2, 3):
         threads.use_threads(count)
@@ -214,7 +214,7 @@ def test_knobs_that_would_do_nothing_are_refused() -> None:
 
 @each
 def test_without_its_library_the_extra_is_named(
-    member: BoostedTrees, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    member: GradientBoosting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if isinstance(member, Boost):
         pytest.skip("LightGBM comes with kit")

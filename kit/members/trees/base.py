@@ -1,4 +1,4 @@
-"""BoostedTrees: what gradient-boosted trees of all libraries have in common."""
+"""GradientBoosting: what gradient-boosted trees of all libraries have in common."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Labelled(NamedTuple):
         return cls(x, y) if known.all() else cls(x[known], y[known])
 
 
-class BoostedTrees(Member):
+class GradientBoosting(Member):
     """Gradient-boosted trees on numeric and categorical columns and on statistics of the text columns.
 
     Each target has trees of its own, grown on the rows whose label is known; classes of one target share them.
@@ -117,7 +117,7 @@ class BoostedTrees(Member):
                 if name not in task.inputs:
                     raise self._no_column(name, task.tabular(task.inputs))
 
-    def learn(self, train: Rows, valid: Rows, work: Path) -> "BoostedTreesPredictor":
+    def learn(self, train: Rows, valid: Rows, work: Path) -> "GradientBoostingPredictor":
         columns, x = Columns.fit(train, self.described(train.task))
         signs, x_valid = self._signs(columns), columns.frame(valid)
         models: list[Any] = []
@@ -129,7 +129,7 @@ class BoostedTrees(Member):
                 models.append(float(data.y[0]))
                 continue
             models.append(self.grow(train.task, data, stop if stop and len(stop.y) else None, signs))
-        return BoostedTreesPredictor(self, models, columns)
+        return GradientBoostingPredictor(self, models, columns)
 
     def _signs(self, columns: Columns) -> list[int]:
         signs = dict(self.monotone)
@@ -148,7 +148,7 @@ class BoostedTrees(Member):
         )
 
 
-class BoostedTreesPredictor(Predictor):
+class GradientBoostingPredictor(Predictor):
     """Fitted trees, one model a target (one for all classes), and how rows become their columns.
 
     Args:
@@ -157,7 +157,7 @@ class BoostedTreesPredictor(Predictor):
         columns: how rows become columns.
     """
 
-    def __init__(self, spec: BoostedTrees, models: Sequence[Any], columns: Columns) -> None:
+    def __init__(self, spec: GradientBoosting, models: Sequence[Any], columns: Columns) -> None:
         self.spec, self.models, self.columns = spec, list(models), columns
 
     def predict(self, rows: Rows) -> np.ndarray:
@@ -188,7 +188,7 @@ class BoostedTreesPredictor(Predictor):
     @classmethod
     def load(cls, folder: Path) -> Self:
         saved = read_json(folder / "kit.json")
-        spec = BoostedTrees.from_dict(saved["spec"])
+        spec = GradientBoosting.from_dict(saved["spec"])
         models = [
             spec.read(folder / f"booster{i}.{spec.file}") if label is None else label
             for i, label in enumerate(saved["labels"])

@@ -10,7 +10,7 @@ from pydantic import Field
 from kit.core.errors import KitError
 from kit.core.spec import validator
 from kit.core.threads import threads
-from kit.members.trees.base import BoostedTrees, Labelled
+from kit.members.trees.base import GradientBoosting, Labelled
 from kit.task import Task
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NAMES = {"mae": "l1", "mse": "regression"}  # where LightGBM calls them otherwis
 ALL_TREES = ("dart", "rf")  # later trees change what earlier ones say, so none is the best
 
 
-class Boost(BoostedTrees):
+class Boost(GradientBoosting):
     """LightGBM (Ke et al. 2017) on numeric and categorical columns and on statistics of the text columns.
 
     Stops adding trees when the loss of the validation fold no longer falls, so its score is slightly optimistic;

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from kit.core.threads import threads
-from kit.members.trees.base import BoostedTrees, Labelled
+from kit.members.trees.base import GradientBoosting, Labelled
 from kit.members.trees.extra import library
 from kit.task import Task
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LOSSES = {"binary": "Logloss", "multilabel": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
 
 
-class CatBoost(BoostedTrees):
+class CatBoost(GradientBoosting):
     """CatBoost (Prokhorenkova et al. 2018) on numeric and categorical columns and on statistics of the text columns.
 
     Trees ask the same question in all nodes of a level. A category becomes the mean label of earlier rows of a random

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from kit.core.threads import threads
-from kit.members.trees.base import BoostedTrees, Labelled
+from kit.members.trees.base import GradientBoosting, Labelled
 from kit.members.trees.extra import library
 from kit.task import Task
 
@@ -21,7 +21,7 @@ OBJECTIVES = {
 }  # fmt: skip
 
 
-class XGBoost(BoostedTrees):
+class XGBoost(GradientBoosting):
     """XGBoost (Chen & Guestrin 2016) on numeric and categorical columns and on statistics of the text columns.
 
     Trees grow level by level. Stops adding trees when the loss of the validation fold no longer falls, so its score is
