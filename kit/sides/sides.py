@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from kit.core.errors import KitError, nearest
+from kit.core.lazy import later
 from kit.core.spec import digest
 from kit.reading.discovery import first_of
 from kit.reading.phrases import some
@@ -21,6 +22,11 @@ from kit.sides.files import SideFile
 from kit.sides.side import Side, checked_sides
 from kit.sides.table import SideTable
 from kit.source import RelatedTables
+
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = later("polars")
 
 LACKING = np.iinfo(np.int64).min  # in place of a missing key: no file has it
 
@@ -171,13 +177,10 @@ class Sides(RelatedTables, Mapping[str, SideTable]):
         """
         if name not in self._numbers:
             assert self.row_keys is not None
-            codes, texts = pd.factorize(self.row_keys[name])
-            try:
-                numbers = [*map(int, texts)]
-                whole = [*map(str, numbers)] == [*texts]
-                self._numbers[name] = np.array([*numbers, LACKING], dtype=np.int64)[codes] if whole else None
-            except (ValueError, OverflowError):
-                self._numbers[name] = None
+            texts = pl.Series(self.row_keys[name].tolist(), dtype=pl.String)
+            numbers = texts.cast(pl.Int64, strict=False)
+            whole = (numbers.cast(pl.String).eq_missing(texts)).all()
+            self._numbers[name] = numbers.fill_null(LACKING).to_numpy() if whole else None
         return self._numbers[name]
 
     def take(self, at: np.ndarray) -> "Sides":

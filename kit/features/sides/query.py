@@ -1,5 +1,6 @@
 """The values of aggregates for the rows of a source: one lazy query for each side table."""
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ else:
     pl = later("polars")
 
 ROW = "\0row"
+MANY = 20  # rows of which one at least should be in a side table
 
 
 def values_of(sides: Sides, side: str, wanted: Sequence[Aggregate], frame: pd.DataFrame) -> np.ndarray:
@@ -38,6 +40,12 @@ def values_of(sides: Sides, side: str, wanted: Sequence[Aggregate], frame: pd.Da
     table = sides[side]
     at = _positions(sides, table, found)
     known = at >= 0
+    if len(at) >= MANY and not known.any():
+        warnings.warn(
+            f"side '{side}': none of its keys '{table.side.key}' is one of the rows' '{table.side.row_key}', so it "
+            "says nothing about them",
+            stacklevel=2,
+        )
     for j, aggregate in enumerate(wanted):
         column = found[str(j)].to_numpy()
         one = np.full(len(frame), 0.0 if aggregate.counts_rows else np.nan)
