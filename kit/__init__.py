@@ -71,10 +71,17 @@ if TYPE_CHECKING:
         Trees,
         VectorScaling,
     )
+    from kit.features.arithmetic import Arithmetic
     from kit.features.base import Features
+    from kit.features.categories import Crosses, FrequencyEncoding, NumbersAsCategories, RareLevels
+    from kit.features.dates import DateFeatures
+    from kit.features.groups import GroupStatistics
+    from kit.features.neighbours import NeighbourTargets
     from kit.features.pictures import PictureStatistics
+    from kit.features.rowwise import MissingPatterns, RowStatistics
     from kit.features.sides.aggregates import SideAggregates
     from kit.features.sides.deep import DeepFeatures
+    from kit.features.target_encoding import TargetEncoding
     from kit.folds import Folds, Grouped, KFold, Multilabel, Predefined, Stratified, StratifiedGrouped, TimeSeries
     from kit.images import Resize
     from kit.images.labelled import LabelledPictures
@@ -219,32 +226,33 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AEDA", "AWDLSTM", "AWP", "BCE", "DPCNN", "EDA", "EMA", "FGM", "FGSM", "HAN", "HCN", "NBSVM", "ONLSTM", "PBLD",
-    "PGD", "RCNN", "RNN", "SGD", "SWA", "VAT", "Adam", "AdamW", "Albumentations", "Asymmetric", "Augment", "Augmented",
-    "Auto", "Average", "BackTranslation", "BetaCalibration", "BiTempered", "Blend", "Boost", "Calibrated",
+    "PGD", "RCNN", "RNN", "SGD", "SWA", "VAT", "Adam", "AdamW", "Albumentations", "Arithmetic", "Asymmetric", "Augment",
+    "Augmented", "Auto", "Average", "BackTranslation", "BetaCalibration", "BiTempered", "Blend", "Boost", "Calibrated",
     "Calibration", "CaseNoise", "CatBoost", "Chain", "CharacterNoise", "ClauseSwap", "Clip", "Concat", "Constant",
-    "ContextualWords", "Cosine", "CosineLog", "CosineRestarts", "Crop", "CrossEntropy", "CrossValidation", "CutMix",
-    "DeepFeatures", "Embedding", "EmbeddingMixup", "Encoder", "Estimator", "FTTransformer", "FastText", "Features",
-    "FiveCrops", "FlatCosine", "Flips", "Flooding", "Focal", "Folds", "Form", "FreeLB", "GaussianNoise", "Geometric",
-    "GradientPenalty", "Grams", "Greedy", "Grouped", "HanDelete", "HanSimilar", "HanSwap", "HanWords", "HillClimb",
-    "Huber", "ImageAugment", "ImageEncoder", "Isotonic", "Jieba", "KFold", "KeyboardErrors", "KitError",
-    "LabelledPictures", "Lamb", "LanguageModelling", "Lars", "LeastSquares", "Linear", "LinearDecay", "LinearNumbers",
-    "Logistic", "Lookahead", "LoopStage", "Loss", "Ltp", "Mean", "Medals", "Member", "Metric", "Mix", "Mixup", "Module",
-    "MultiLayerStack", "Multilabel", "NEFTune", "Noise", "OCRErrors", "OneCycle", "OneOf", "Optimizer", "Ordinal",
-    "PerColumn", "Perceptron", "Periodic", "Perturb", "PictureStatistics", "PiecewiseLinear", "Plateau", "PlattScaling",
-    "Power", "Predefined", "Predictor", "PriorShift", "Quantile", "QuantileScaling", "RAdam", "RandAugment",
-    "RandomDeletion", "RandomInsertion", "RandomSwap", "RankGauss", "RankMean", "RealMLP", "Recipe", "Resize", "Ridge",
-    "RobustScaling", "Rotations", "Rows", "Scaler", "Scales", "Schedule", "Seeds", "Segmenter", "SentenceDelete",
-    "SentenceShuffle", "Session", "Side", "SideAggregates", "Simplex", "SlantedTriangular", "Snapshots", "SoftAUC",
-    "SoftF1", "Sometimes", "Spec", "SpellingErrors", "Squared", "Stack", "Stage", "StandardScaling", "Stratified",
-    "StratifiedGrouped", "SynonymReplacement", "TabICL", "TabM", "TabPFN", "Table", "TabularResNet", "Task",
-    "TemperatureScaling", "TextCNN", "TextNet", "TextStatistics", "Tfidf", "TimeSeries", "Transformer", "Trees",
-    "ULMFiT", "UniformNoise", "VectorFile", "VectorScaling", "Vectors", "Views", "Window", "Windows", "Word2Vec",
-    "WordNoise", "WordSplit", "Words", "XGBoost", "__version__", "accuracy", "average_precision", "balanced_accuracy",
-    "brier", "by_group", "check_member", "check_recipe", "choice", "column_weighted", "concordance", "cross_validate",
-    "f1", "f_beta", "fine_tuning", "gini", "integer", "log_float", "log_int", "log_loss", "macro_f1", "mae", "mape",
-    "mcc", "mean_column_log_loss", "mean_roc_auc", "micro_f1", "ndcg", "ndcg_at", "number", "pairs", "pearson",
-    "pinball", "precision_at", "quadratic_kappa", "r2", "read_table", "recall_at", "rmse", "rmsle", "roc_auc",
-    "row_weighted", "smape", "spearman",
+    "ContextualWords", "Cosine", "CosineLog", "CosineRestarts", "Crop", "CrossEntropy", "CrossValidation", "Crosses",
+    "CutMix", "DateFeatures", "DeepFeatures", "Embedding", "EmbeddingMixup", "Encoder", "Estimator", "FTTransformer",
+    "FastText", "Features", "FiveCrops", "FlatCosine", "Flips", "Flooding", "Focal", "Folds", "Form", "FreeLB",
+    "FrequencyEncoding", "GaussianNoise", "Geometric", "GradientPenalty", "Grams", "Greedy", "GroupStatistics",
+    "Grouped", "HanDelete", "HanSimilar", "HanSwap", "HanWords", "HillClimb", "Huber", "ImageAugment", "ImageEncoder",
+    "Isotonic", "Jieba", "KFold", "KeyboardErrors", "KitError", "LabelledPictures", "Lamb", "LanguageModelling", "Lars",
+    "LeastSquares", "Linear", "LinearDecay", "LinearNumbers", "Logistic", "Lookahead", "LoopStage", "Loss", "Ltp",
+    "Mean", "Medals", "Member", "Metric", "MissingPatterns", "Mix", "Mixup", "Module", "MultiLayerStack", "Multilabel",
+    "NEFTune", "NeighbourTargets", "Noise", "NumbersAsCategories", "OCRErrors", "OneCycle", "OneOf", "Optimizer",
+    "Ordinal", "PerColumn", "Perceptron", "Periodic", "Perturb", "PictureStatistics", "PiecewiseLinear", "Plateau",
+    "PlattScaling", "Power", "Predefined", "Predictor", "PriorShift", "Quantile", "QuantileScaling", "RAdam",
+    "RandAugment", "RandomDeletion", "RandomInsertion", "RandomSwap", "RankGauss", "RankMean", "RareLevels", "RealMLP",
+    "Recipe", "Resize", "Ridge", "RobustScaling", "Rotations", "RowStatistics", "Rows", "Scaler", "Scales", "Schedule",
+    "Seeds", "Segmenter", "SentenceDelete", "SentenceShuffle", "Session", "Side", "SideAggregates", "Simplex",
+    "SlantedTriangular", "Snapshots", "SoftAUC", "SoftF1", "Sometimes", "Spec", "SpellingErrors", "Squared", "Stack",
+    "Stage", "StandardScaling", "Stratified", "StratifiedGrouped", "SynonymReplacement", "TabICL", "TabM", "TabPFN",
+    "Table", "TabularResNet", "TargetEncoding", "Task", "TemperatureScaling", "TextCNN", "TextNet", "TextStatistics",
+    "Tfidf", "TimeSeries", "Transformer", "Trees", "ULMFiT", "UniformNoise", "VectorFile", "VectorScaling", "Vectors",
+    "Views", "Window", "Windows", "Word2Vec", "WordNoise", "WordSplit", "Words", "XGBoost", "__version__", "accuracy",
+    "average_precision", "balanced_accuracy", "brier", "by_group", "check_member", "check_recipe", "choice",
+    "column_weighted", "concordance", "cross_validate", "f1", "f_beta", "fine_tuning", "gini", "integer", "log_float",
+    "log_int", "log_loss", "macro_f1", "mae", "mape", "mcc", "mean_column_log_loss", "mean_roc_auc", "micro_f1", "ndcg",
+    "ndcg_at", "number", "pairs", "pearson", "pinball", "precision_at", "quadratic_kappa", "r2", "read_table",
+    "recall_at", "rmse", "rmsle", "roc_auc", "row_weighted", "smape", "spearman",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)
