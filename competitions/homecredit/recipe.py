@@ -3,7 +3,20 @@
 from pathlib import Path
 
 from competitions.homecredit.features import Application
-from kit import Boost, Greedy, Linear, Perceptron, Recipe, Side, SideAggregates, Stratified, Task, roc_auc
+from kit import (
+    Boost,
+    CatBoost,
+    DeepFeatures,
+    Greedy,
+    Linear,
+    RealMLP,
+    Recipe,
+    Side,
+    SideAggregates,
+    Stratified,
+    Task,
+    roc_auc,
+)
 
 NOT_KNOWN = (365243, "XNA", "XAP")  # days of "never", words of "not available"
 
@@ -73,16 +86,29 @@ class HomeCredit(Recipe):
             "boost.num_leaves=7",
             "plain.trees=150",
             "plain.num_leaves=7",
-            "net.stage.epochs=6",
+            "deep.trees=150",
+            "deep.num_leaves=7",
+            "cat.trees=200",
+            "cat.depth=4",
+            "net.stage.epochs=12",
         ],
-        "full": ["boost.lr=0.02", "boost.trees=4000", "plain.lr=0.02", "plain.trees=4000"],
+        "full": [
+            "boost.lr=0.02",
+            "boost.trees=4000",
+            "plain.lr=0.02",
+            "plain.trees=4000",
+            "cat.lr=0.03",
+            "cat.trees=4000",
+        ],
     }
 
     folds = Stratified(n=5)
     plain = Boost(features=(Application(),))
     boost = Boost(features=(Application(), *EARLIER, *MONTHS))
     linear = Linear(features=(Application(), *EARLIER, *MONTHS), C=0.01)
-    net = Perceptron(features=(Application(), *EARLIER, *MONTHS))
+    deep = Boost(features=(Application(), DeepFeatures(most=300, ignore="SK_ID_PREV")))
+    cat = CatBoost(features=(Application(), *EARLIER, *MONTHS))
+    net = RealMLP(features=(Application(), *EARLIER, *MONTHS))
     blend = Greedy()
 
     def write_sample(self, folder: Path) -> None:

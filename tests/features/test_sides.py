@@ -302,3 +302,15 @@ def test_after_a_kill_finished_tables_are_not_computed_again(tmp_path: Path, mon
     assert asked == ["loans", "calls", "calls"]
     np.testing.assert_array_equal(features.of(rows(cache=tmp_path, sides=sides)), features.of(rows(sides=sides)))
     assert asked[3:] == ["loans", "calls"]  # of the rows without a cache
+
+
+def test_values_are_the_same_bits_each_time() -> None:
+    times = np.tile(np.arange(40), 500)
+    loans = pd.DataFrame({"client": np.repeat(np.arange(500), 40) % 40, "day": -times})
+    loans["sum"] = np.where(times % 2, 0.1, 0.3) * (1 + loans["client"])  # as many of each: hardly any trend
+    loans["due"] = 0.1  # all equal: no spread
+    features = SideAggregates(side="loans", columns=("sum", "due"), statistics=("mean", "sum", "std", "trend"))
+    first = made(features, loans=loans)
+    assert (first["std of due in loans"].dropna() == 0).all() and (first["trend of due in loans"].dropna() == 0).all()
+    for _ in range(5):
+        pd.testing.assert_frame_equal(made(features, loans=loans), first, check_exact=True)

@@ -14,7 +14,9 @@ Statistic = Literal["count", "share", "mean", "min", "max", "sum", "std", "nuniq
 TIMELESS: tuple[Statistic, ...] = ("mean", "min", "max", "sum", "std")
 TIMED: tuple[Statistic, ...] = ("last", "trend")  # need the side's time
 TIME, OWN, LATEST, RANK = "\0time", "\0own", "\0latest", "\0rank"
-TINY = 1e-24  # a variance below this share of the squared mean is rounding
+# sums are split between threads in another way each time, so what is zero but for rounding is made zero
+TINY = 1e-24  # a variance below this share of the squared mean
+FLAT = 1e-14  # a squared correlation with time below this
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def _made(statistic: Statistic, of: "dict[str, pl.Expr]") -> "pl.Expr":
         steady = of["var"] <= TINY * of["mean"] ** 2
         if statistic == "std":
             return pl.when(steady).then(0.0).otherwise(of["var"].sqrt())
-        return pl.when(of["spread"] > 0).then(pl.when(steady).then(0.0).otherwise(of["cov"] / of["spread"]))
+        flat = steady | (of["cov"] ** 2 <= FLAT * of["var"] * of["spread"])
+        return pl.when(of["spread"] > 0).then(pl.when(flat).then(0.0).otherwise(of["cov"] / of["spread"]))
     if statistic == "nunique":
         known = of["nunique"] - of["null"].cast(pl.UInt32)
         return pl.when(of["count"] > 0).then(known.cast(pl.Float64))
