@@ -121,6 +121,7 @@ if TYPE_CHECKING:
         TabPFN,
         TabularResNet,
         TextNet,
+        TransformedTarget,
         ULMFiT,
         Views,
         XGBoost,
@@ -246,13 +247,13 @@ __all__ = [
     "SlantedTriangular", "Snapshots", "SoftAUC", "SoftF1", "Sometimes", "Spec", "SpellingErrors", "Squared", "Stack",
     "Stage", "StandardScaling", "Stratified", "StratifiedGrouped", "SynonymReplacement", "TabICL", "TabM", "TabPFN",
     "Table", "TabularResNet", "TargetEncoding", "Task", "TemperatureScaling", "TextCNN", "TextNet", "TextStatistics",
-    "Tfidf", "TimeSeries", "Transformer", "Trees", "ULMFiT", "UniformNoise", "VectorFile", "VectorScaling", "Vectors",
-    "Views", "Window", "Windows", "Word2Vec", "WordNoise", "WordSplit", "Words", "XGBoost", "__version__", "accuracy",
-    "average_precision", "balanced_accuracy", "brier", "by_group", "check_member", "check_recipe", "choice",
-    "column_weighted", "concordance", "cross_validate", "f1", "f_beta", "fine_tuning", "gini", "integer", "log_float",
-    "log_int", "log_loss", "macro_f1", "mae", "mape", "mcc", "mean_column_log_loss", "mean_roc_auc", "micro_f1", "ndcg",
-    "ndcg_at", "number", "pairs", "pearson", "pinball", "precision_at", "quadratic_kappa", "r2", "read_table",
-    "recall_at", "rmse", "rmsle", "roc_auc", "row_weighted", "smape", "spearman",
+    "Tfidf", "TimeSeries", "TransformedTarget", "Transformer", "Trees", "ULMFiT", "UniformNoise", "VectorFile",
+    "VectorScaling", "Vectors", "Views", "Window", "Windows", "Word2Vec", "WordNoise", "WordSplit", "Words", "XGBoost",
+    "__version__", "accuracy", "average_precision", "balanced_accuracy", "brier", "by_group", "check_member",
+    "check_recipe", "choice", "column_weighted", "concordance", "cross_validate", "f1", "f_beta", "fine_tuning", "gini",
+    "integer", "log_float", "log_int", "log_loss", "macro_f1", "mae", "mape", "mcc", "mean_column_log_loss",
+    "mean_roc_auc", "micro_f1", "ndcg", "ndcg_at", "number", "pairs", "pearson", "pinball", "precision_at",
+    "quadratic_kappa", "r2", "read_table", "recall_at", "rmse", "rmsle", "roc_auc", "row_weighted", "smape", "spearman",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

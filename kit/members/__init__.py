@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kit.members.tabular.tabm import TabM
     from kit.members.tabular.tabpfn import TabPFN
     from kit.members.textnet.textnet import TextNet, ULMFiT
+    from kit.members.transformed_target import TransformedTarget
     from kit.members.trees.boost import Boost
     from kit.members.trees.catboost import CatBoost
     from kit.members.trees.xgboost import XGBoost
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NBSVM", "Boost", "CatBoost", "Concat", "Embedding", "Encoder", "Estimator", "FTTransformer", "ImageEncoder",
     "Linear", "Module", "Perceptron", "RealMLP", "Seeds", "TabICL", "TabM", "TabPFN", "TabularResNet", "TextNet",
-    "ULMFiT", "Views", "XGBoost", "fine_tuning", "pairs",
+    "TransformedTarget", "ULMFiT", "Views", "XGBoost", "fine_tuning", "pairs",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

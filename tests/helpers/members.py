@@ -21,6 +21,7 @@ from kit.members import (
     TabM,
     TabularResNet,
     TextNet,
+    TransformedTarget,
     ULMFiT,
     Views,
     XGBoost,
@@ -75,6 +76,7 @@ def tiny_member(name: str, bert: Path) -> Member:
         "TabularResNet": lambda: TabularResNet(width=8, hidden=8, stage=brief),
         "ImageEncoder": tiny_pictures,
         "Concat": lambda: Concat(a=tiny_member("Encoder", bert), b=TextNet(**tiny), stage=brief),
+        "TransformedTarget": lambda: TransformedTarget(member=Boost(trees=5, min_leaf=3), transform="ranks"),
         "Views": lambda: Views(member=Boost(trees=5, min_leaf=3), views=(Windows(count=2),), train=True),
     }
     return made.get(name, getattr(kit.members, name))()
