@@ -19,9 +19,10 @@ class Categories(nn.Module):
     def __init__(self, counts: Sequence[int], width: int) -> None:
         super().__init__()
         self.tables = nn.ModuleList(nn.Embedding(count, width) for count in counts)
-        for table in self.tables:
-            with torch.no_grad():
-                table.weight[0] = 0  # type: ignore[index]
+        tables: Any = self.tables
+        with torch.no_grad():
+            for table in tables:
+                table.weight[0] = 0
 
     def forward(self, ids: Sequence[Tensor]) -> list[Tensor]:
         """Ids (n,) of each column → vectors (n, width) of each column."""
@@ -112,9 +113,10 @@ class ColumnTokens(nn.Module):
         self.numbers = FilledNumbers(numbers, embedding) if numbers else None
         self.categories = Categories(categories, width)
         self.bias = nn.Parameter(torch.empty(len(categories), width).uniform_(-(width**-0.5), width**-0.5))
-        for table in self.categories.tables:
-            with torch.no_grad():
-                table.weight[1:].uniform_(-(width**-0.5), width**-0.5)  # type: ignore[index]
+        tables: Any = self.categories.tables
+        with torch.no_grad():
+            for table in tables:
+                table.weight[1:].uniform_(-(width**-0.5), width**-0.5)
         self.width, self.count = width, numbers + len(categories)
 
     def forward(self, numbers: Tensor, categories: Tensor) -> Tensor:

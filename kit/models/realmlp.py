@@ -47,8 +47,8 @@ class NTPLinear(nn.Module):
             x: (n, inputs) of train rows.
         """
         made = x @ self.weight * self.factor
-        self.weight /= made.std(0, correction=0).clamp(min=TINY) if len(x) > 1 else 1.0
-        self.weight.nan_to_num_(0.0, 0.0, 0.0)
+        if len(x) > 1:
+            self.weight.div_(made.std(0, correction=0).clamp(min=TINY)).nan_to_num_(0.0, 0.0, 0.0)
         rows = torch.randint(len(x), (POINTS, self.weight.shape[1]))
         shares = torch.empty(POINTS, self.weight.shape[1]).exponential_()
         chosen = (x @ self.weight * self.factor).gather(0, rows)

@@ -1,6 +1,7 @@
 """Embeddings of numbers: against naive loops and against the package of the papers' authors."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_linear_embedding_is_the_authors(relu: bool) -> None:
 
 
 def test_pbld_is_that_of_a_loop() -> None:
-    layer = PBLDEmbedding(3, 7, 4, sigma=0.3)
+    layer: Any = PBLDEmbedding(3, 7, 4, sigma=0.3)
     found = layer(X)
     for j in range(3):
         pairs = zip(layer.weight[j], layer.bias[j], strict=True)

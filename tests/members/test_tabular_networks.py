@@ -40,7 +40,7 @@ def mixed_rows(kind: str = "binary", n: int = 90, seed: int = 0) -> Rows:
             "huge": np.exp(4 * rng.normal(size=n)),
             "count": rng.poisson(1.0, n),
             "same": 7.0,
-            "kind": np.where(rng.random(n) < 0.1, None, np.array(["u", "v", "w"])[k]),
+            "kind": [None if gap else "uvw"[i] for gap, i in zip(rng.random(n) < 0.1, k, strict=True)],
             "many": [f"m{i}" for i in rng.integers(0, 20, n)],
         }
     )

@@ -1,6 +1,7 @@
 """Networks of tables: against the modules of their papers, or against their equations written plainly."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ NONE = torch.zeros(12, 0, dtype=torch.int64)
 
 
 def test_a_row_as_one_vector() -> None:
-    columns = ColumnVector(3, (4, 9), width=2, one_hot=3, gaps=(1,))
+    columns: Any = ColumnVector(3, (4, 9), width=2, one_hot=3, gaps=(1,))
     numbers = X.clone()
     numbers[0, 1] = torch.nan
     vector = columns(numbers, IDS)
@@ -46,7 +47,7 @@ def test_a_row_as_one_vector() -> None:
 
 
 def test_a_missing_number_has_a_vector_of_its_own() -> None:
-    columns = ColumnVector(3, (), LinearEmbedding(3, 2), gaps=(1,))
+    columns: Any = ColumnVector(3, (), LinearEmbedding(3, 2), gaps=(1,))
     assert columns.chunks == [2, 2, 2]
     nn.init.normal_(columns.numbers.missing)
     numbers = X.clone()
@@ -67,7 +68,7 @@ def test_tabm_is_the_authors(embedded: bool) -> None:
     tabm = pytest.importorskip("tabm", reason="the extra 'tables' is not installed")
     rtdl = pytest.importorskip("rtdl_num_embeddings")
     edges = torch.tensor([[-2.0, -0.5, 0.5, 2.0]]).repeat(3, 1)
-    theirs = tabm.TabM.make(
+    theirs: Any = tabm.TabM.make(
         n_num_features=3,
         cat_cardinalities=[3, 3],
         d_out=2,
@@ -79,9 +80,9 @@ def test_tabm_is_the_authors(embedded: bool) -> None:
         if embedded
         else None,
     )
-    columns = ColumnVector(3, (4, 4), PiecewiseLinearEmbedding(edges, 5) if embedded else None, one_hot=9)
-    net = TabMModule(columns.width, 6, 2, 4, 0.0, columns.chunks, signs=not embedded)
-    ours = Headed(TabularModule(columns, net), 2, 0.0, link="identity")
+    columns: Any = ColumnVector(3, (4, 4), PiecewiseLinearEmbedding(edges, 5) if embedded else None, one_hot=9)
+    net: Any = TabMModule(columns.width, 6, 2, 4, 0.0, columns.chunks, signs=not embedded)
+    ours: Any = Headed(TabularModule(columns, net), 2, 0.0, link="identity")
     drawn = net.blocks[0].r.detach().clone()
     with torch.no_grad():
         for block, other in zip(net.blocks, theirs.backbone.blocks, strict=True):
@@ -102,7 +103,7 @@ def test_tabm_is_the_authors(embedded: bool) -> None:
 
 
 def test_members_of_tabm_learn_from_the_mean_of_their_losses() -> None:
-    net = Headed(TabularModule(columns := ColumnVector(3, ()), TabMModule(columns.width, 6, 2, 4)), 1, 0.0)
+    net: Any = Headed(TabularModule(columns := ColumnVector(3, ()), TabMModule(columns.width, 6, 2, 4)), 1, 0.0)
     assert net.gives_several
     y = torch.randint(0, 2, (12, 1)).float()
     outputs = net.train()(numbers=X, categories=NONE)
@@ -124,7 +125,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     return torch.cat([(q[:, p] @ k[:, p].T / math.sqrt(size)).softmax(1) @ v[:, p] for p in parts], 1)
 
 
-def naive_transformer(net: FTTransformerModule, tokens: Tensor, heads: int) -> Tensor:
+def naive_transformer(net: Any, tokens: Tensor, heads: int) -> Tensor:
     """One row (columns, width), by section 3.3 of Gorishniy et al. (2021): pre-norm, no first norm, ReGLU."""
     states = torch.cat([net.first[None], tokens])
     for i, layer in enumerate(net.layers):
@@ -142,7 +143,7 @@ def naive_transformer(net: FTTransformerModule, tokens: Tensor, heads: int) -> T
 
 @pytest.mark.parametrize("layers", [1, 3])
 def test_ft_transformer_is_its_equations(layers: int) -> None:
-    net = FTTransformerModule(8, layers, 2, 6).eval()
+    net: Any = FTTransformerModule(8, layers, 2, 6).eval()
     for weight in net.parameters():
         nn.init.normal_(weight, std=0.4)
     tokens = torch.randn(5, 4, 8)
@@ -151,7 +152,7 @@ def test_ft_transformer_is_its_equations(layers: int) -> None:
 
 
 def test_tokens_of_columns() -> None:
-    columns = ColumnTokens(3, (4, 4), LinearEmbedding(3, 8), 8)
+    columns: Any = ColumnTokens(3, (4, 4), LinearEmbedding(3, 8), 8)
     tokens = columns(X, IDS)
     assert tokens.shape == (12, 5, 8) and columns.count == 5
     torch.testing.assert_close(
@@ -164,7 +165,7 @@ def test_tokens_of_columns() -> None:
 
 
 def test_resnet_is_its_equations() -> None:
-    net = TabularResNetModule(5, 6, 2, 7)
+    net: Any = TabularResNetModule(5, 6, 2, 7)
     x = torch.randn(30, 5)
     for _ in range(3):
         net.train()(x)  # batch norm gets statistics
@@ -177,7 +178,7 @@ def test_resnet_is_its_equations() -> None:
 
 
 def test_perceptron_is_its_equations() -> None:
-    net = PerceptronModule(5, (6, 4)).eval()
+    net: Any = PerceptronModule(5, (6, 4)).eval()
     x = torch.randn(3, 5)
     first, second = net.layers
     hidden = torch.relu(x @ first.weight.T + first.bias)
@@ -185,7 +186,7 @@ def test_perceptron_is_its_equations() -> None:
 
 
 def test_realmlp_is_its_equations() -> None:
-    net = RealMLPModule(5, (6, 4), "mish").eval()
+    net: Any = RealMLPModule(5, (6, 4), "mish").eval()
     for weight in net.parameters():
         nn.init.normal_(weight)
     x = torch.randn(3, 5)
@@ -197,7 +198,8 @@ def test_realmlp_is_its_equations() -> None:
 
 
 def test_realmlp_begins_with_outputs_of_deviation_one_and_units_centred_at_rows() -> None:
-    net, x = RealMLPModule(5, (64, 32), "selu").eval(), 30 * torch.randn(400, 5) + 7
+    net: Any = RealMLPModule(5, (64, 32), "selu").eval()
+    x = 30 * torch.randn(400, 5) + 7
     features = net.initialise(x)
     torch.testing.assert_close(net(x), features)
     first, second = net.layers
@@ -209,8 +211,8 @@ def test_realmlp_begins_with_outputs_of_deviation_one_and_units_centred_at_rows(
 
 
 def test_rates_of_realmlp() -> None:
-    columns = ColumnVector(3, (4,), LinearEmbedding(3, 2))
-    net = Headed(TabularModule(columns, RealMLPModule(columns.width, (6,), "selu")), 1)
+    columns: Any = ColumnVector(3, (4,), LinearEmbedding(3, 2))
+    net: Any = Headed(TabularModule(columns, RealMLPModule(columns.width, (6,), "selu")), 1)
     found = {name: net.lr_scale(name) for name, _ in net.named_parameters()}
     assert found == {
         "body.columns.numbers.missing": 0.1,
@@ -232,7 +234,7 @@ def test_rates_of_realmlp() -> None:
 
 
 def test_layers_are_counted_from_the_top() -> None:
-    body = TabularModule(ColumnVector(3, (4,)), TabMModule(11, 6, 3, 2))
+    body: Any = TabularModule(ColumnVector(3, (4,)), TabMModule(11, 6, 3, 2))
     layers = [body.layer_of(f"net.blocks.{i}.weight") for i in range(3)]
     assert layers == [2, 1, 0] and body.layer_of("columns.categories.tables.0.weight") == 3
 
@@ -241,4 +243,4 @@ def test_edges_of_bins_are_quantiles_of_known_numbers() -> None:
     numbers = np.stack([np.arange(101.0), np.full(101, np.nan)], axis=1)
     numbers[::2, 0] = np.nan
     edges = PiecewiseLinear(bins=4).edges(numbers)
-    np.testing.assert_allclose(edges, [[1, 25.5, 50, 74.5, 99], [0] * 5])
+    np.testing.assert_allclose(edges, [[1.0, 25.5, 50.0, 74.5, 99.0], [0.0] * 5])

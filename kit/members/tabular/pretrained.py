@@ -143,6 +143,9 @@ class InContextPredictor(Predictor):
 
 def _numbers(frame: pd.DataFrame) -> np.ndarray:
     """(n, columns) float64: categories as codes; NaN where a value is missing or new."""
-    columns = [c.cat.codes.replace(-1, np.nan) if c.dtype == "category" else c for _, c in frame.items()]
-    numbers = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
+    columns = list[np.ndarray]()
+    for _, column in frame.items():
+        codes = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else None
+        columns.append(np.asarray(column if codes is None else codes.where(codes >= 0), np.float64))
+    numbers = np.stack(columns, axis=1)
     return np.where(np.isfinite(numbers), numbers, np.nan)
