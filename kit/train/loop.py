@@ -107,7 +107,8 @@ def train(
                     if best.out_of_patience:
                         break
                     epoch, together = plan.steps[step]
-                    if plan.begins(step) or step == done:
+                    # a score leaves the model in eval mode; otherwise an epoch changes nothing but unfrozen layers
+                    if step == done or (plan.begins(step) and (evaluate or stage.gradual)):
                         set_trainable(model, stage, epoch, free)
                     rate = set_rates(optimizer, stage, step, len(plan.steps), best.of_stage)
                     anneal(optimizer, step, len(plan.steps))
