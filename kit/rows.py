@@ -32,6 +32,8 @@ class Rows:
             or they are unknown.
         groups: (n,) integers, equal for rows that the folds keep together, so that a member that splits its train rows
             again keeps them together too; None where no rows are.
+        columns: names, as in `kit.tables.columns.Columns`, of the columns and features that a member learns from; None:
+            all.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class Rows:
     y: np.ndarray | None = None
     judged_by: pd.DataFrame | None = None
     groups: np.ndarray | None = None
+    columns: tuple[str, ...] | None = None
 
     @classmethod
     def of(

@@ -113,7 +113,8 @@ def gains(frame: pd.DataFrame, y: np.ndarray, task: Task, seed: int) -> np.ndarr
     total = np.zeros(len(frame.columns))
     for labels in y.T:
         known = ~np.isnan(labels)
-        booster = lgb.train(settings, lgb.Dataset(x[known], labels[known]), TREES)
-        gain = booster.feature_importance("gain")
-        total += gain / max(gain.sum(), 1e-12)
+        values = labels[known]
+        if task.kind == "regression":  # targets of several units count alike
+            values = (values - values.mean()) / (values.std() or 1.0)
+        total += lgb.train(settings, lgb.Dataset(x[known], values), TREES).feature_importance("gain")
     return total

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kit.members.module.module import Module
     from kit.members.nbsvm import NBSVM
     from kit.members.seeds import Seeds
+    from kit.members.selection.selected import Selected
     from kit.members.tabular.ft_transformer import FTTransformer
     from kit.members.tabular.perceptron import Perceptron
     from kit.members.tabular.realmlp import RealMLP
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NBSVM", "Boost", "CatBoost", "Concat", "Embedding", "Encoder", "Estimator", "FTTransformer", "ImageEncoder",
-    "Linear", "Module", "Perceptron", "RealMLP", "Seeds", "TabICL", "TabM", "TabPFN", "TabularResNet", "TextNet",
-    "TransformedTarget", "ULMFiT", "Views", "XGBoost", "fine_tuning", "pairs",
+    "Linear", "Module", "Perceptron", "RealMLP", "Seeds", "Selected", "TabICL", "TabM", "TabPFN", "TabularResNet",
+    "TextNet", "TransformedTarget", "ULMFiT", "Views", "XGBoost", "fine_tuning", "pairs",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)

@@ -36,7 +36,7 @@ class Columns:
         """Fits on train rows.
 
         Args:
-            train: with labels, where some features read them.
+            train: with labels, where some features read them; `train.columns` names the columns that stay.
             features: further columns.
             plain: whether the columns that are neither text nor pictures are read.
 
@@ -51,6 +51,10 @@ class Columns:
         frame = _beside(_plain(train, columns), *(values for _, values in made))
         if not len(frame.columns):
             raise KitError(f"task '{train.task.name}' has no column to read: neither text nor any other input")
+        if train.columns is not None:
+            frame = frame[[name for name in frame.columns if name in train.columns]]
+            if not len(frame.columns):
+                raise KitError(f"none of the columns that were selected is there: {', '.join(train.columns[:5])}")
         words = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
         categories = {c: sorted({*map(str, frame[c].dropna().unique())}) for c in words}
         found = cls(columns, categories, tuple(fitted for fitted, _ in made), tuple(frame.columns))

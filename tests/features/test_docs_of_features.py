@@ -4,18 +4,21 @@ import re
 
 import pytest
 
-from kit import Boost, Recipe, Task, choice, roc_auc
+from kit import Boost, Recipe, Selected, Task, choice, roc_auc
+from kit.core.spec import choices
 from kit.features.target_encoding import TargetEncoding
+from kit.members.selection.selection import Selection
 from tests.features.test_all_features import CASES
 from tests.helpers.house import ROOT
 
 PAGE = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8").split("## Features")[1]
-SETTINGS = re.findall(r"`((?:boost|chosen)\.[\w.]+=[^`]*)`", PAGE)
+SETTINGS = re.findall(r"`((?:boost|selected)\.[\w.]+=[^`]*)`", PAGE)
 
 
 class Mine(Recipe):
     task = Task(name="mine", kind="binary", targets="sold", metric=roc_auc)
     boost = Boost()
+    selected = Selected()
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -23,13 +26,17 @@ def test_a_setting_is_understood(setting: str) -> None:
     name, _, value = setting.partition("=")
     changed = Mine().override(setting)
     assert changed != Mine()
-    assert value.split("(")[0] in str(changed.members["boost"].to_dict()), name
+    assert value.split("(")[0] in str(changed.members[name.split(".")[0]].to_dict()), name
 
 
 def test_every_class_has_a_line() -> None:
-    assert len(SETTINGS) >= 11
-    for case in CASES:
-        assert f"| `{type(case).__name__}` |" in PAGE
+    assert len(SETTINGS) >= 15
+    ways = [
+        name for name, cls in choices(Selection).items() if cls.__module__.startswith("kit.") and name != "Selection"
+    ]
+    assert len(ways) == 4
+    for name in [*(type(case).__name__ for case in CASES), *ways]:
+        assert f"| `{name}` |" in PAGE
 
 
 def test_features_can_be_searched() -> None:

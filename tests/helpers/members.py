@@ -26,6 +26,8 @@ from kit.members import (
     Views,
     XGBoost,
 )
+from kit.members.selection.importance import NullImportance
+from kit.members.selection.selected import Selected
 from kit.pretrain import LanguageModelling
 from kit.text import Tfidf
 from kit.train import Stage
@@ -77,6 +79,7 @@ def tiny_member(name: str, bert: Path) -> Member:
         "ImageEncoder": tiny_pictures,
         "Concat": lambda: Concat(a=tiny_member("Encoder", bert), b=TextNet(**tiny), stage=brief),
         "TransformedTarget": lambda: TransformedTarget(member=Boost(trees=5, min_leaf=3), transform="ranks"),
+        "Selected": lambda: Selected(member=Boost(trees=5, min_leaf=3), by=NullImportance(rounds=2)),
         "Views": lambda: Views(member=Boost(trees=5, min_leaf=3), views=(Windows(count=2),), train=True),
     }
     return made.get(name, getattr(kit.members, name))()

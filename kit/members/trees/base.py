@@ -119,7 +119,7 @@ class GradientBoosting(Member):
 
     def learn(self, train: Rows, valid: Rows, work: Path) -> "GradientBoostingPredictor":
         columns, x = Columns.fit(train, self.described(train.task))
-        signs, x_valid = self._signs(columns), columns.frame(valid)
+        signs, x_valid = self._signs(columns, train.columns is not None), columns.frame(valid)
         models: list[Any] = []
         for column, labels in enumerate(train.labels.T):
             data, stop = Labelled.known(x, labels), None
@@ -131,8 +131,8 @@ class GradientBoosting(Member):
             models.append(self.grow(train.task, data, stop if stop and len(stop.y) else None, signs))
         return GradientBoostingPredictor(self, models, columns)
 
-    def _signs(self, columns: Columns) -> list[int]:
-        signs = dict(self.monotone)
+    def _signs(self, columns: Columns, selected: bool) -> list[int]:
+        signs = {name: sign for name, sign in self.monotone if name in columns.names or not selected}
         for name in signs:
             if name not in columns.names:
                 raise self._no_column(name, columns.names)
@@ -161,7 +161,10 @@ class GradientBoostingPredictor(Predictor):
         self.spec, self.models, self.columns = spec, list(models), columns
 
     def predict(self, rows: Rows) -> np.ndarray:
-        x, task = self.columns.frame(rows), rows.task
+        return self.of_frame(self.columns.frame(rows), rows.task)
+
+    def of_frame(self, x: "pd.DataFrame", task: Task) -> np.ndarray:
+        """Predictions (n, outputs) of rows as the frame of `columns`."""
         if task.kind == "multiclass":
             model = self.models[0]
             return np.eye(task.outputs)[[int(model)] * len(x)] if isinstance(model, float) else self._of(model, x)
