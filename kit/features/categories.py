@@ -154,7 +154,8 @@ class NumbersAsCategories(Learnt):
             else:
                 codes, levels = pd.factorize(numbers)
                 found = np.array([*map(_word, levels), None], dtype=object)[codes]
-            made[f"{name} as category"] = np.where(np.isnan(numbers), None, found)
+            found[np.isnan(numbers)] = None
+            made[f"{name} as category"] = found
         return pd.DataFrame(made, dtype=object)
 
 

@@ -133,8 +133,10 @@ def encode(
     tables, values = list[np.ndarray](), list[np.ndarray]()
     for column in y.T:
         known = ~np.isnan(column)
-        seen = (at, column, plan) if known.all() else (np.asfortranarray(at[known]), column[known], plan[known])
-        sums = _Sums(*seen, widths, int(plan.max()) + 1)
+        if known.all():
+            sums = _Sums(at, column, plan, widths, int(plan.max()) + 1)
+        else:
+            sums = _Sums(np.asfortranarray(at[known]), column[known], plan[known], widths, int(plan.max()) + 1)
         for statistic in spec.statistics:
             made = sums.quantile(float(statistic[1:]) / 100) if statistic[0] == "q" else sums.table(spec, statistic)
             tables.append(made[-1])  # the last one is that of all rows

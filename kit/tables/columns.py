@@ -56,7 +56,7 @@ class Columns:
             if not len(frame.columns):
                 raise KitError(f"none of the columns that were selected is there: {', '.join(train.columns[:5])}")
         words = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
-        categories = {c: sorted({*map(str, frame[c].dropna().unique())}) for c in words}
+        categories = {str(c): sorted({*map(str, frame[c].dropna().unique())}) for c in words}
         found = cls(columns, categories, tuple(fitted for fitted, _ in made), tuple(frame.columns))
         return found, found._typed(frame)
 
