@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from kit.core.classes import class_named
 from kit.core.errors import KitError, nearest, shown
 from kit.core.functions import code_name, code_named, is_code, takes_code
 
@@ -93,6 +94,16 @@ def as_text(value: Any) -> str:
     return "(" + "".join(f"{as_text(one)}, " for one in value) + ")" if isinstance(value, tuple) else repr(value)
 
 
+def _not_yet_imported(name: str, classes: list[type[BaseModel]]) -> type[BaseModel] | None:
+    """The class of kit of this name in a module that nothing has imported so far."""
+    for base in classes:
+        try:
+            return class_named(name, base)
+        except KitError:
+            continue
+    return None
+
+
 def _built(tree: ast.expr, classes: list[type[BaseModel]]) -> Any:
     """The value of an expression such as `Focal(gamma=2)`, where settings of these classes are expected."""
     if isinstance(tree, ast.Tuple):
@@ -101,6 +112,7 @@ def _built(tree: ast.expr, classes: list[type[BaseModel]]) -> Any:
         name = tree.id if isinstance(tree, ast.Name) else ast.unparse(tree.func)
         known = choices(*classes)
         cls = known.get(name) or {k.lower(): v for k, v in known.items()}.get(name.lower())
+        cls = cls or _not_yet_imported(name, classes)
         if cls is None:
             raise KitError(f"no {classes[0].__name__} is called '{name}'" + nearest(name, list(known)))
         if isinstance(tree, ast.Call) and tree.args:

@@ -6,12 +6,13 @@ import pytest
 
 from kit import Boost, Recipe, Selected, Task, choice, roc_auc
 from kit.core.spec import choices
+from kit.features.base import Features
 from kit.features.target_encoding import TargetEncoding
 from kit.members.selection.selection import Selection
-from tests.features.test_all_features import CASES
 from tests.helpers.house import ROOT
 
 PAGE = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8").split("## Features")[1]
+BASES = ("Features", "Learnt")  # no features of their own
 SETTINGS = re.findall(r"`((?:boost|selected)\.[\w.]+=[^`]*)`", PAGE)
 
 
@@ -31,11 +32,21 @@ def test_a_setting_is_understood(setting: str) -> None:
 
 def test_every_class_has_a_line() -> None:
     assert len(SETTINGS) >= 15
+    import kit.members.selection.adversarial
+    import kit.members.selection.stepwise  # noqa: F401
+
     ways = [
         name for name, cls in choices(Selection).items() if cls.__module__.startswith("kit.") and name != "Selection"
     ]
     assert len(ways) == 4
-    for name in [*(type(case).__name__ for case in CASES), *ways]:
+    described = re.findall(r"^\| `(\w+)` \| `\w+\.features=", PAGE, re.MULTILINE)
+    of_tables = {
+        name
+        for name, cls in choices(Features).items()
+        if re.fullmatch(r"kit\.features\.\w+", cls.__module__) and name not in (*BASES, "PictureStatistics")
+    }
+    assert of_tables and of_tables <= {*described}
+    for name in ways:
         assert f"| `{name}` |" in PAGE
 
 
