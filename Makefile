@@ -7,7 +7,7 @@ words = $(foreach v,$(given),'$v=$(subst ','\'',$($v))')
 knows = $(foreach v,$(filter-out $1,$(given)),$(error make $@ has no variable '$v='; there $(if $1,is: $1=,are none)))
 
 .DEFAULT_GOAL := help
-commands := cv blend tune compare ablate lb curve report track show options
+commands := cv blend tune compare ablate lb curve leaks drift report track show options
 .PHONY: help $(commands) test check soak bench lock clean
 
 help: ## print this list
@@ -30,6 +30,8 @@ compare: ## comp=toxic a="minilm" b="minilm minilm.stage.epochs=2" seeds=3: is o
 ablate: ## comp=toxic member=minilm hours=2: what each technique gives; arms="FGM,EMA" seeds=2 pass=off
 lb: ## comp=toxic add=0.98721 note="…": leaderboard scores beside CV
 curve: ## comp=toxic member=linear over=rows: score against rows, folds or seeds; points=500,1000,2000
+leaks: ## comp=toxic: what tells the target in train and will not in test
+drift: ## comp=toxic: does test differ from train, in what, and which train rows are like test
 report: ## comp=toxic: write report.html of what is in the bank
 track: ## comp=toxic to=mlflow: show the run there, or in to=tensorboard
 show: ## comp=toxic: members × folds, weights, time; images=1: contact sheets of pictures

@@ -1,4 +1,4 @@
-"""Commands that measure with intervals: compare, ablate, the leaderboard's ledger, curves."""
+"""Commands that measure: compare, ablate, the leaderboard's ledger, curves; leaks and drift of the files."""
 
 from typing import Annotated
 
@@ -190,6 +190,47 @@ def curve(
                      sd, duration(point.seconds))  # fmt: skip
     console.print(grid)
     console.print(f"drawn: {result.path.with_suffix('.png')}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def leaks(
+    comp: Comp, set_: Set = "", preset: Preset = "", sample: Sample = None, debug: Debug = False,
+) -> None:  # fmt: skip
+    """What tells the target in train and will not in test."""
+    from kit.evidence.leaks import FEWEST, find_leaks
+
+    console, run = open_run(comp, "", set_, preset, None, sample, None)
+    found = find_leaks(run.table, run.recipe.folds)
+    for leak in found:
+        console.print(leak.sentence, highlight=False, soft_wrap=True)
+    rows, columns = len(run.table.train), len(run.table.inputs)
+    if rows < FEWEST:
+        console.print(f"{rows} train rows are too few to look for leaks; it takes {FEWEST}", highlight=False)
+    elif not found:
+        console.print(f"no leak found: {columns} columns, {rows:,} train rows, {len(run.table.test):,} test rows",
+                      highlight=False)  # fmt: skip
+
+
+@app.command()
+def drift(
+    comp: Comp, set_: Set = "", preset: Preset = "", sample: Sample = None, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Does test differ from train, in what, and which train rows are like test?"""
+    from kit.core.errors import KitError
+    from kit.core.files import write_text
+    from kit.evidence.adversarial import likeness
+    from kit.evidence.drift import FEWEST
+
+    console, run = open_run(comp, "", set_, preset, None, sample, None)
+    found, table = likeness(run.table), run.table
+    if found is None:
+        raise KitError(f"drift compares columns of at least {FEWEST} train and {FEWEST} test rows; there are fewer, or "
+                       "only pictures")  # fmt: skip
+    for sentence in found.sentences():
+        console.print(sentence, highlight=False, soft_wrap=True)
+    kept = table.train[[table.task.id]].assign(like_test=found.like_test, weight=found.weight)
+    write_text(path := run.root / "drift.csv", kept.to_csv(index=False, float_format="%.6g"))
+    console.print(f"written: {path}", highlight=False, soft_wrap=True)
 
 
 def rising(text: str) -> list[int]:

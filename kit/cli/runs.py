@@ -27,6 +27,7 @@ def cv(
     debug: Debug = False,
 ) -> None:  # fmt: skip
     """Fit what is missing, blend, write submission.csv."""
+    from kit.evidence.leaks import find_leaks
     from kit.report import Progress
     from kit.run.blend import enough_folds
     from kit.run.check import check_members
@@ -53,7 +54,10 @@ def cv(
         console.print(f"{len(jobs) - len(missing)} of {len(jobs)} folds were finished before")
     failed, busy = [], []
     if missing:
-        for note in plan_notes(run):
+        for note in (
+            *plan_notes(run),
+            *(leak.sentence for leak in find_leaks(run.table, run.recipe.folds, quick=True)),
+        ):
             console.print(note, highlight=False, soft_wrap=True)
         with Progress(missing, console) as progress:
             outcomes = fit_jobs(missing, on, progress.on_event)

@@ -78,6 +78,13 @@ def cheap_figures(frame: pd.DataFrame, known: pd.DataFrame, text: Sequence[str])
 
 
 def _of_texts(texts: pd.Series, seen: set[str]) -> dict[str, np.ndarray]:
+    words = [_words(value) for value in texts]
+    unknown = np.array([sum(w not in seen for w in found) / max(len(found), 1) for found in words])
+    return text_figures(texts) | {"share of unknown words": unknown}
+
+
+def text_figures(texts: pd.Series) -> dict[str, np.ndarray]:
+    """Simple statistics of each text: how long it is, and what signs it is made of."""
     values = [str(value)[:LETTERS] for value in texts]
     words = [_words(value) for value in values]
     letters = [Counter(value) for value in values]  # far fewer different letters than letters
@@ -94,7 +101,6 @@ def _of_texts(texts: pd.Series, seen: set[str]) -> dict[str, np.ndarray]:
         "share of capitals": share(str.isupper),
         "share of digits": share(str.isdigit),
         "share of signs": share(lambda letter: not letter.isalnum() and not letter.isspace()),
-        "share of unknown words": np.array([sum(w not in seen for w in found) / max(len(found), 1) for found in words]),
     }
 
 

@@ -75,7 +75,10 @@ def make(*words: str) -> "subprocess.CompletedProcess[str]":
     [
         (["cv", "comp=toxic", "member=linear"], "kit: cv has no 'member='; did you mean 'only='?"),
         (["show", "comp=toxic", "sampel=9"], "kit: show has no 'sampel='; did you mean 'sample='?"),
-        (["cv"], "kit: cv needs a competition: comp=NAME, where NAME is one of: chinese360, dogscats, toxic"),
+        (
+            ["cv"],
+            "kit: cv needs a competition: comp=NAME, where NAME is one of: chinese360, dogscats, homecredit, toxic",
+        ),
         (["test", "arg=-x"], "make test has no variable 'arg='; there is: args="),
         (["check", "only=x"], "make check has no variable 'only='; there are none"),
     ],

@@ -1,0 +1,57 @@
+"""Adversarial validation: rows that are like test get weight, and files that are alike are said to be."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kit import Table, Task, log_loss
+from kit.evidence.adversarial import likeness
+
+TASK = Task(name="t", kind="binary", targets="y", metric=log_loss)
+
+
+def table_of(shift: float, n: int = 800, seed: int = 0, text: bool = False) -> Table:
+    rng = np.random.default_rng(seed)
+
+    def rows(count: int, mean: float) -> pd.DataFrame:
+        frame = pd.DataFrame(
+            {"id": np.arange(count) + int(1e6 * mean), "x": rng.normal(mean, 1, count), "noise": rng.normal(size=count)}
+        )
+        frame["city"] = rng.choice(["Oslo", "Rome"], count, p=[0.5, 0.5])
+        frame["title"] = ["ONE WORD" if rng.random() < 0.5 + mean / 4 else "another word" for _ in range(count)]
+        return frame if text else frame.drop(columns="title")
+
+    task = TASK.model_copy(update={"text": ("title",)}) if text else TASK
+    return Table(task, rows(n, 0.0).assign(y=rng.integers(0, 2, n)), rows(n // 2, shift))
+
+
+def test_files_that_are_alike_are_said_to_be() -> None:
+    found = likeness(table_of(0.0))
+    assert found is not None and 0.4 < found.auc.value < 0.55
+    assert len(found.sentences()) == 1 and found.sentences()[0].startswith("train and test look alike")
+
+
+def test_a_shift_is_found_in_its_column_and_weights_undo_it() -> None:
+    table = table_of(1.0)
+    found = likeness(table)
+    assert found is not None and found.auc.low > 0.65
+    name, gain, alone = found.columns.iloc[0]
+    assert name == "x" and gain > 0.6 and alone == pytest.approx(0.76, abs=0.04)  # Φ(1 / √2), the shift's AUC
+    x, weight = table.train["x"].to_numpy(), found.weight
+    assert weight.mean() == pytest.approx(1) and weight.max() / weight.min() <= 100.001
+    assert abs(x.mean()) < 0.1 < 0.6 < np.average(x, weights=weight) < 1.2  # test has 1.0
+    assert found.like_test.shape == (800,) and np.corrcoef(found.like_test, x)[0, 1] > 0.6
+    first, second, *_, last = found.sentences()
+    assert first.startswith("a classifier tells test rows from train rows with AUC 0.7") and second.startswith(
+        "'x' has "
+    )
+    assert "of 800 rows' worth of train" in last
+
+
+def test_texts_are_compared_by_their_signs() -> None:
+    found = likeness(table_of(1.0, text=True))
+    assert found is not None and {"title: share of capitals", "title: length"} & {*found.columns["column"].head(3)}
+
+
+def test_too_few_rows_are_not_compared() -> None:
+    assert likeness(table_of(0.0, n=30)) is None
