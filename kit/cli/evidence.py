@@ -215,7 +215,10 @@ def leaks(
 def drift(
     comp: Comp, set_: Set = "", preset: Preset = "", sample: Sample = None, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Does test differ from train, in what, and which train rows are like test?"""
+    """Does test differ from train, and in what?
+
+    Writes how alike each train row is to test, and the weight that follows.
+    """
     from kit.core.errors import KitError
     from kit.core.files import write_text
     from kit.evidence.adversarial import likeness

@@ -36,7 +36,10 @@ REFUSED = [
         ["cv", "small", "seed=x"],
         "kit: Invalid value for 'seed=': Input should be a valid integer, unable to parse string as an integer",
     ),
-    (["cv"], "kit: cv needs a competition: comp=NAME, where NAME is one of: chinese360, dogscats, small, toxic"),
+    (
+        ["cv"],
+        "kit: cv needs a competition: comp=NAME, where NAME is one of: chinese360, dogscats, homecredit, small, toxic",
+    ),
     (["tune", "comp=small"], "kit: tune needs a member of 'small': member=NAME, where NAME is one of: boost, memory"),
     (["compare", "comp=small", "a=boost"], "kit: Missing option 'b='"),
 ]
@@ -116,6 +119,7 @@ def test_competitions(house: House) -> None:
     assert house.kit("competitions").stdout.split() == [
         "chinese360",
         "dogscats",
+        "homecredit",
         "small",
         "toxic",
     ]  # one's own and the package's
@@ -228,7 +232,7 @@ def test_help_lists_the_commands_in_the_order_of_their_use(
     monkeypatch.setenv("COLUMNS", "80")
     assert in_process(house, ["--help"], monkeypatch) == 0
     listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in listed][:4] == ["cv", "blend", "show", "tune"] and len(listed) == 12
+    assert [line.split()[0] for line in listed][:4] == ["cv", "blend", "show", "tune"] and len(listed) == 14
     assert not any(line.endswith("...") for line in listed)  # every sentence fits
 
 

@@ -1,12 +1,13 @@
 """`make leaks` and `make drift`, and what `make cv` says of leaks before its first fit."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.house import House
+from tests.helpers.house import House, write_csvs
 
 
 @pytest.fixture
@@ -15,15 +16,17 @@ def house(tmp_path: Path) -> House:
 
 
 def test_leaks_are_told_by_their_command_and_before_the_first_fit(house: House) -> None:
+    shutil.rmtree(house.folder / "data/small")
+    write_csvs(house.folder / "data/small", 800)
     clean = house.kit("leaks", "small")
-    assert clean.returncode == 0 and "no leak found: 3 columns, 120 train rows, 30 test rows" in clean.stdout
+    assert clean.returncode == 0 and "no leak found: 3 columns, 800 train rows, 30 test rows" in clean.stdout
     train, test = (
         pd.read_csv(house.folder / f"data/small/{part}.csv", dtype={"id": str}) for part in ("train", "test")
     )
-    told = train["y"] + np.random.default_rng(0).normal(0, 0.01, 120)
+    told = train["y"] + np.random.default_rng(0).normal(0, 0.01, 800)
     train.assign(refund=told).to_csv(house.folder / "data/small/train.csv", index=False)
     test.assign(refund=0.5).to_csv(house.folder / "data/small/test.csv", index=False)
-    sentence = "column 'refund' alone tells 'y' almost without error (AUC 1.0000, at least 0.9"
+    sentence = "column 'refund' alone tells 'y' almost without error (AUC 0.99"
     found = house.kit("leaks", "small")
     assert found.returncode == 0 and sentence in found.stdout and "no leak" not in found.stdout
     fitted = house.kit("cv", "small", "--only", "memory")
