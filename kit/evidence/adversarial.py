@@ -106,7 +106,8 @@ def _alone(column: pd.Series, is_test: np.ndarray, seed: int) -> float:
         codes = column.cat.codes.to_numpy() + 1
     else:
         values = column.to_numpy(np.float64)
-        edges = np.unique(np.nanquantile(values, np.linspace(0, 1, 21)[1:-1])) if not np.isnan(values).all() else []
+        known = values[~np.isnan(values)]
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, 21)[1:-1])) if len(known) else known
         codes = np.where(np.isnan(values), 0, np.searchsorted(edges, values) + 1)
     part = np.random.default_rng(seed).permutation(len(codes)) % FOLDS
     shape = (int(codes.max(initial=0)) + 1, FOLDS)

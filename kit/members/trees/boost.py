@@ -72,7 +72,8 @@ class Boost(GradientBoosting):
         import lightgbm as lgb
 
         data = lgb.Dataset(*train, free_raw_data=False)
-        callbacks, seen = [lgb.log_evaluation(0)], []
+        callbacks: list[Any] = [lgb.log_evaluation(0)]
+        seen = []
         if valid is not None and self.patience is not None:
             callbacks.append(lgb.early_stopping(self.patience, verbose=False))
             seen.append(data.create_valid(*valid))
