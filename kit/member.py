@@ -151,6 +151,11 @@ class Member(Spec):
         kind = type(self).__name__
         for described in getattr(self, "features", ()):
             described.check(task)
+        if task.weight and not self.uses_weights:
+            raise KitError(
+                f"{kind} with these settings cannot weight its rows, and task '{task.name}' has weights in "
+                f"'{task.weight}'; take Boost or Linear, or leave Task.weight out"
+            )
         if self.needs_text and not task.text:
             raise KitError(f"{kind} reads text, and task '{task.name}' names no text column; take Boost or Perceptron")
         if self.needs_images and not task.images:
@@ -166,6 +171,11 @@ class Member(Spec):
     def reads(self, task: Task) -> bool:
         """Whether it finds something to read among the task's inputs. Members that leave columns out have a say."""
         return True
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether `learn` counts each row by `Rows.weight`. If not, a task with weights is refused."""
+        return False
 
     @property
     def needs_images(self) -> bool:

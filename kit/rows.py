@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from kit.core.errors import KitError
+from kit.core.errors import KitError, nearest
 from kit.images.checked import prediction_note
 from kit.images.columns import with_full_names, with_picture_columns
 from kit.images.store import PictureFiles
@@ -34,6 +34,8 @@ class Rows:
             again keeps them together too; None where no rows are.
         columns: names, as in `kit.tables.columns.Columns`, of the columns and features that a member learns from; None:
             all.
+        weight: (n,) what each row counts in learning, a row of weight 2 like two of its kind; None: all the same, or
+            unknown.
     """
 
     task: Task
@@ -43,6 +45,7 @@ class Rows:
     judged_by: pd.DataFrame | None = None
     groups: np.ndarray | None = None
     columns: tuple[str, ...] | None = None
+    weight: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -87,7 +90,7 @@ class Rows:
                 warnings.warn(note, stacklevel=2)
         return cls(
             task, Source(typed, schema=schema, files=files, sides=keyed), np.arange(len(frame)), labels,
-            metric_columns(task, frame),
+            metric_columns(task, frame), weight=None if y is None else row_weights(task, "frame", frame),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -110,6 +113,18 @@ class Rows:
         blank = np.isnan(self.labels).all(axis=1)
         return self.take(np.flatnonzero(~blank)) if blank.any() else self
 
+    def weighted(self) -> "Rows":
+        """Those that teach something: without the rows of weight 0.
+
+        Raises:
+            KitError: no row has another weight.
+        """
+        if self.weight is None or (self.weight > 0).all():
+            return self
+        if not (self.weight > 0).any():
+            raise KitError(f"'{self.task.weight}', the weight of rows, is 0 in all {len(self)} train rows")
+        return self.take(np.flatnonzero(self.weight))
+
     @property
     def metric(self) -> Metric:
         """The task's metric for these rows, with the columns of them that it reads."""
@@ -128,15 +143,38 @@ class Rows:
     def take(self, order: np.ndarray | Sequence[int]) -> "Rows":
         """The rows at these positions among these rows."""
         order = np.asarray(order)
-        y, groups = (None if values is None else values[order] for values in (self.y, self.groups))
+        y, groups, weight = (None if values is None else values[order] for values in (self.y, self.groups, self.weight))
         judged_by = None if self.judged_by is None else self.judged_by.iloc[order]
-        return replace(self, at=self.at[order], y=y, judged_by=judged_by, groups=groups)
+        return replace(self, at=self.at[order], y=y, judged_by=judged_by, groups=groups, weight=weight)
 
 
 def metric_columns(task: Task, frame: pd.DataFrame) -> pd.DataFrame | None:
     """The columns of rows that the task's metric reads; None where it reads none, or a column is not there."""
     names = list(task.metric.columns)
     return frame[names] if names and set(names) <= set(frame.columns) else None
+
+
+def row_weights(task: Task, name: str, frame: pd.DataFrame) -> np.ndarray | None:
+    """(n,) float64 weights of train rows; None where the task names no column of them.
+
+    Args:
+        task: names the column.
+        name: of the frame, for messages.
+        frame: the rows.
+
+    Raises:
+        KitError: the column is not there, or a weight is missing, negative or no number.
+    """
+    if not task.weight:
+        return None
+    if task.weight not in frame:
+        near = nearest(task.weight, list(map(str, frame.columns)))
+        raise KitError(f"{name}: column '{task.weight}', the weight of rows, is missing{near}")
+    weight = pd.to_numeric(frame[task.weight].astype(object), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if (bad := ~(np.isfinite(weight) & (weight >= 0))).any():
+        value = frame[task.weight].iloc[int(bad.argmax())]
+        raise KitError(f"{name}: '{task.weight}', the weight of rows, holds {value}; it must be a number from 0 on")
+    return weight
 
 
 def join_text(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

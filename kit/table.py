@@ -22,7 +22,7 @@ from kit.reading.form import CSV, Form
 from kit.reading.ids import Frames, check_ids, named, sampled_rows
 from kit.reading.labels import read_labels
 from kit.reading.quoting import PLAIN, Quoting
-from kit.rows import Rows, metric_columns
+from kit.rows import Rows, metric_columns, row_weights
 from kit.schema.cells import well_formed_frame
 from kit.schema.fingerprint import fingerprint
 from kit.schema.numbers import Decimal
@@ -98,6 +98,7 @@ class Table:
             self._typed()
             if self.task.images:
                 self._checked_pictures()
+        row_weights(self.task, self.names[0], self.train)  # refuses what is no weight
         filled = {name: self._with_texts(name, frame) for name, frame in self._frames().items()}
         self._take({name: frame for name, (frame, _) in filled.items()})
         object.__setattr__(self, "notes", (*self.notes, *(note for _, said in filled.values() for note in said)))
@@ -229,10 +230,9 @@ class Table:
 
     def rows(self, at: np.ndarray) -> Rows:
         """Train rows at these positions, with their labels."""
-        judged_by = metric_columns(self.task, self.train)
-        return Rows(
-            self.task, self.source, np.asarray(at), self.y[at], None if judged_by is None else judged_by.iloc[at]
-        )
+        judged_by, weight = metric_columns(self.task, self.train), row_weights(self.task, self.names[0], self.train)
+        rows = Rows(self.task, self.source, np.arange(len(self.train)), self.y, judged_by, weight=weight)
+        return rows.take(at)
 
     @property
     def test_rows(self) -> Rows:

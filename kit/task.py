@@ -51,6 +51,9 @@ class Task(Spec):
     )
     inputs: Names = Field((), description="columns members may read; empty: all but id and targets")
     aside: Names = Field((), description="columns that folds or the metric read (group, time), and members do not")
+    weight: str = Field(
+        "", description="column of train with the weight of each row in learning, which members do not see"
+    )
     types: Types = Field((), description="columns that are not of the type that they seem to be: {'zip': 'category'}")
     classes: tuple[Any, ...] = Field(
         (),
@@ -77,6 +80,10 @@ class Task(Spec):
                 "classes: name two for a binary task, the negative one first, or leave them out: then they are those "
                 "of train"
             )
+        if self.weight and self.weight in (self.id, *self.inputs, *self.text, *self.images):
+            raise ValueError(f"weight '{self.weight}' is also an input or the id")
+        if self.weight and self.weight not in self.aside:
+            object.__setattr__(self, "aside", (*self.aside, self.weight))
         if clash := set(self.targets) & {self.id, *self.inputs, *self.text, *self.images, *self.aside}:
             raise ValueError(f"target '{sorted(clash)[0]}' is also an input, aside, or the id")
         if self.inputs and (lost := set(self.text) - set(self.inputs)):

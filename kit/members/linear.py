@@ -60,6 +60,7 @@ class Linear(TfidfMember):
         return bool(self.views(task) or self.features) or (self.tabular and task.has_columns)
 
     def learn(self, train: Rows, valid: Rows, work: Path) -> "LinearPredictor":
+        train = train.weighted()
         task = train.task
         vectorizers = [view.fit(train) for view in self.views(task)]
         tabular = self.tabular and bool(task.tabular(train.source.frame.columns))
@@ -71,7 +72,9 @@ class Linear(TfidfMember):
         if kind == "multiclass":
             y = one_hot(y[:, 0], task.outputs).astype(np.float64)
             link = "softmax" if self.multinomial else "shares"
-        weight = balance(y, link) if self.balanced and link != "identity" else None
+        weight = balance(y, link, train.weight) if self.balanced and link != "identity" else None
+        if weight is None and train.weight is not None:
+            weight = np.tile(train.weight[:, None], y.shape[1])
         parts = matrices(vectorizers, numbers, train)
         coef, intercept = solve(parts, y, self.C, link, weight, tol=self.tol)
         return LinearPredictor(vectorizers, coef, intercept, link, matrix)

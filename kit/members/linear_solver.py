@@ -11,15 +11,20 @@ from scipy.special import expit, log_softmax, softmax
 LinkName = Literal["sigmoid", "shares", "softmax", "identity"]
 
 
-def balance(y: np.ndarray, link: LinkName) -> np.ndarray:
-    """(n, outputs) weights n / (classes · rows of the class), scikit-learn's class_weight="balanced"; 0 for a gap."""
+def balance(y: np.ndarray, link: LinkName, weight: np.ndarray | None = None) -> np.ndarray:
+    """(n, outputs) weights n / (classes · rows of the class), scikit-learn's class_weight="balanced"; 0 for a gap.
+
+    With weights (n,) of rows, the sums of weights stand for the numbers of rows, and the result is times them.
+    """
+    own, least = (np.ones(len(y)), 1.0) if weight is None else (weight, np.finfo(float).tiny)
     if link == "softmax":
-        n, yes = len(y), y.sum(axis=0)
+        n, yes = own.sum(), own @ y
         present = yes > 0
-        return (y @ (n / (present.sum() * np.maximum(yes, 1))))[:, None] * np.ones(y.shape[1])
+        return (own * (y @ (n / (present.sum() * np.maximum(yes, least)))))[:, None] * np.ones(y.shape[1])
     known = ~np.isnan(y)
-    n, yes = known.sum(axis=0), np.where(known, y, 0).sum(axis=0)
-    return known * np.where(y > 0.5, n / (2 * np.maximum(yes, 1)), n / (2 * np.maximum(n - yes, 1)))
+    n, yes = own @ known, own @ np.where(known, y, 0)
+    shares = np.where(y > 0.5, n / (2 * np.maximum(yes, least)), n / (2 * np.maximum(n - yes, least)))
+    return own[:, None] * known * shares
 
 
 def times(parts: Sequence[csr_array], v: np.ndarray) -> np.ndarray:

@@ -47,13 +47,16 @@ class NBSVM(TfidfMember):
 
     def learn(self, train: Rows, valid: Rows, work: Path) -> LinearPredictor:
         self.check(train.task)
+        train = train.weighted()
         several = train.task.kind == "multiclass"
         y = one_hot(train.labels[:, 0], train.task.outputs).astype(np.float64) if several else train.labels
         link: LinkName = "shares" if several else "sigmoid"
         vectorizers = [view.fit(train) for view in self.views(train.task)]
         parts = [v.transform(train) for v in vectorizers]
-        ratio = log_count_ratio(parts, y, self.alpha)
-        weight = balance(y, link) if self.balanced else None
+        ratio = log_count_ratio(parts, y, self.alpha, train.weight)
+        weight = balance(y, link, train.weight) if self.balanced else None
+        if weight is None and train.weight is not None:
+            weight = np.tile(train.weight[:, None], y.shape[1])
         coef, intercept = solve(parts, y, self.C, link, weight, ratio, self.tol)
         if self.beta < 1:  # coef is ratio · w; towards the mean |w| the scales alone decide
             w = np.divide(coef, ratio, out=np.zeros_like(coef), where=ratio != 0)
@@ -61,11 +64,14 @@ class NBSVM(TfidfMember):
         return LinearPredictor(vectorizers, coef, intercept, link)
 
 
-def log_count_ratio(parts: Sequence[csr_array], y: np.ndarray, alpha: float) -> np.ndarray:
+def log_count_ratio(
+    parts: Sequence[csr_array], y: np.ndarray, alpha: float, weight: np.ndarray | None = None
+) -> np.ndarray:
     """(features, outputs) log of (alpha + sum over rows with the label, per unit of sum) / (the same without it).
 
-    Rows whose label is missing (NaN) are neither.
+    Rows whose label is missing (NaN) are neither. Sums are of each row times its weight (n,), if there are any.
     """
-    yes = alpha + back(parts, np.nan_to_num(y)).astype(np.float64)
-    no = alpha + back(parts, np.nan_to_num(1 - y)).astype(np.float64)
+    own = 1.0 if weight is None else weight[:, None]
+    yes = alpha + back(parts, own * np.nan_to_num(y)).astype(np.float64)
+    no = alpha + back(parts, own * np.nan_to_num(1 - y)).astype(np.float64)
     return (np.log(yes / yes.sum(axis=0)) - np.log(no / no.sum(axis=0))).astype(np.float32)

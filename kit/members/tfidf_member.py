@@ -24,6 +24,10 @@ class TfidfMember(Member):
         return False  # the problem is convex, and nothing is drawn
 
     @property
+    def uses_weights(self) -> bool:
+        return True
+
+    @property
     def prepares(self) -> str:
         return "n-grams"
 

@@ -1,5 +1,6 @@
 """TransformedTarget: a member that learns another scale of the target, such as its logarithm."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -72,7 +73,7 @@ class TransformedTarget(Wrapper):
             if y is not None:
                 y = np.stack([scale.apply(column) for scale, column in zip(scales, y.T, strict=True)], axis=1)
             task = rows.task.model_copy(update={"metric": rmse})
-            return Rows(task, rows.source, rows.at, y, None, rows.groups)
+            return replace(rows, task=task, y=y, judged_by=None)
 
         fitted = self.member.learn_until(changed(train), changed(valid), work, should_stop)
         return TransformedTargetPredictor(fitted, scales)

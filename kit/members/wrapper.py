@@ -32,6 +32,10 @@ class Wrapper(Member):
         return self.member.is_random
 
     @property
+    def uses_weights(self) -> bool:
+        return self.member.uses_weights
+
+    @property
     def reads_only_images(self) -> bool:
         return self.member.reads_only_images
 

@@ -241,8 +241,10 @@ class Run:
 
     @property
     def _beside(self) -> tuple[str, ...]:
-        """Facts of the task on which no fit depends; banks older than pictures know no `images`."""
-        return ("class", "slug", "metric", *(() if self.table.task.images else ("images", "bad_images")))
+        """Facts of the task on which no fit depends; older banks know no `images` and no `weight`."""
+        task = self.table.task
+        unused = [*(() if task.images else ("images", "bad_images")), *(() if task.weight else ("weight",))]
+        return ("class", "slug", "metric", *unused)
 
     def store(self, name: str) -> FoldStore:
         """The folder of a member's folds. Its key is made of settings, task, plan and rows.

@@ -104,6 +104,7 @@ class LengthBatches:
         changed: augmentation that changes some rows in each epoch. In the plan, row i as changed in epoch e has the
             position e · n + i, so a batch knows its epoch and a resumed run sees the same rows.
         prepare: function of the padded inputs, called before they go to the device of the network.
+        weight: (n,) weights of these rows in the loss, with a mean of 1; None: all the same.
     """
 
     inputs: Inputs
@@ -115,6 +116,7 @@ class LengthBatches:
     pool: int = 50
     changed: Changed | None = None
     prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
+    weight: np.ndarray | None = None
 
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch, each as positions in `at`. Every call gives the same batches."""
@@ -165,7 +167,10 @@ class LengthBatches:
         inputs = self.prepare(stacked([part for part in (unchanged, changed) if part is not None]))
         if self.y is None:
             return {"inputs": inputs}
-        return {"inputs": inputs, "y": torch.from_numpy(self.y[own].astype(np.float32))}
+        batch = {"inputs": inputs, "y": torch.from_numpy(self.y[own].astype(np.float32))}
+        if self.weight is not None:
+            batch["weight"] = torch.from_numpy(self.weight[own].astype(np.float32))
+        return batch
 
     def __getitem__(self, rows: np.ndarray) -> dict[str, Any]:
         return self.batch(rows, self.make(self.job(rows)))

@@ -3,6 +3,7 @@
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,9 @@ def with_views(rows: Rows, views: Sequence[View], seed: int) -> Rows:
     y = None if rows.y is None else np.tile(rows.y, (len(starts), 1))
     judged_by = None if rows.judged_by is None else pd.concat([rows.judged_by] * len(starts))
     groups = None if rows.groups is None else np.tile(rows.groups, len(starts))
-    return Rows(rows.task, sources[key], (starts[:, None] + rows.at).ravel(), y, judged_by, groups)
+    weight = None if rows.weight is None else np.tile(rows.weight, len(starts))
+    at = (starts[:, None] + rows.at).ravel()
+    return replace(rows, source=sources[key], at=at, y=y, judged_by=judged_by, groups=groups, weight=weight)
 
 
 def _together(source: Source, views: Sequence[View], task: Task, seed: int, name: str) -> Source:

@@ -60,6 +60,12 @@ class Estimator(Member):
         super().__init__(**settings)
 
     @property
+    def uses_weights(self) -> bool:
+        from sklearn.utils.validation import has_fit_parameter
+
+        return bool(has_fit_parameter(self.estimator.build(), "sample_weight"))
+
+    @property
     def is_random(self) -> bool:
         return self.estimator.seeded
 
@@ -92,6 +98,7 @@ class Estimator(Member):
             KitError: the estimator predicts no probabilities, or it is for another kind of task.
         """
         self.check(train.task)
+        train = train.weighted()
         if self.words is not None and self.reads_words(train):
             predictor = EstimatorPredictor(self, self.words.fit(train), None, [])
             x = predictor.inputs(train)
@@ -100,13 +107,14 @@ class Estimator(Member):
             predictor, x = EstimatorPredictor(self, None, matrix, []), numbers.toarray()
         for labels in train.labels.T:
             known = ~np.isnan(labels)
-            y, seen = (labels, x) if known.all() else (labels[known], x[known])
+            y, seen, weight = labels[known], x if known.all() else x[known], train.weight
             values = np.unique(y)
             if len(values) == 1 and train.task.kind != "regression":  # a fold without one of the labels
                 predictor.models.append(float(values[0]))
                 continue
             model = self.estimator.build(self.seed)
-            predictor.models.append(_fitted(model, seen, y if train.task.kind == "regression" else y.astype(int)))
+            y = y if train.task.kind == "regression" else y.astype(int)
+            predictor.models.append(_fitted(model, seen, y, None if weight is None else weight[known]))
         return predictor
 
 
@@ -186,11 +194,11 @@ def read_model(path: Path) -> Any:
     return skops.load(path, trusted=unknown)
 
 
-def _fitted(model: Any, x: Any, y: np.ndarray) -> Any:
+def _fitted(model: Any, x: Any, y: np.ndarray, weight: np.ndarray | None) -> Any:
     parallel = type(model).__module__.startswith("sklearn.ensemble") and getattr(model, "n_jobs", 1) is None
     if parallel:
         model.set_params(n_jobs=threads())
-    model.fit(x, y)
+    model.fit(x, y, **({} if weight is None else {"sample_weight": weight}))
     if parallel:  # threads of a forest add up its trees' predictions in no fixed order: the last bits would differ
         model.set_params(n_jobs=None)
     return model

@@ -59,7 +59,7 @@ def fit(
     Raises:
         TrainingStopped: `should_stop` said so.
     """
-    rows, scored = split(spec, rows, valid)
+    rows, scored = split(spec, rows.weighted(), valid)
     _check_known(spec, rows, scored)
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
@@ -182,7 +182,10 @@ def stage_batches(
         rows: the train rows.
         y: (n, k) their labels as the network learns them.
     """
-    batches = LengthBatches(dataset.inputs(rows), rows.at, y, spec.batch_tokens, spec.batch_rows, spec.seed)
+    weight = None if rows.weight is None else rows.weight / rows.weight.mean()
+    batches = LengthBatches(
+        dataset.inputs(rows), rows.at, y, spec.batch_tokens, spec.batch_rows, spec.seed, weight=weight
+    )
     return [replace(batches, **_read_by(spec, stage, dataset, rows)) for stage in stages]
 
 

@@ -121,6 +121,10 @@ class NetworkSettings(Member):
                 raise KitError(f"{what}, and task '{task.name}' names no {column}")
 
     @property
+    def uses_weights(self) -> bool:
+        return True
+
+    @property
     def early_stops_on_valid(self) -> bool:
         return self.stop == "valid"
 

@@ -28,16 +28,17 @@ Monotone = Annotated[
 
 
 class Labelled(NamedTuple):
-    """Columns of rows whose label is known, and these labels (n,)."""
+    """Columns of rows whose label is known, these labels (n,), and the rows' weights (n,) or None."""
 
     x: "pd.DataFrame"
     y: np.ndarray
+    weight: np.ndarray | None = None
 
     @classmethod
-    def known(cls, x: "pd.DataFrame", y: np.ndarray) -> "Labelled":
-        """The rows whose label is known: a target of several may have gaps."""
-        known = ~np.isnan(y)
-        return cls(x, y) if known.all() else cls(x[known], y[known])
+    def known(cls, x: "pd.DataFrame", y: np.ndarray, weight: np.ndarray | None = None) -> "Labelled":
+        """The rows whose label is known, as a target of several may have gaps, and whose weight is not 0."""
+        known = ~np.isnan(y) if weight is None else ~np.isnan(y) & (weight > 0)
+        return cls(x, y, weight) if known.all() else cls(x[known], y[known], None if weight is None else weight[known])
 
 
 class GradientBoosting(Member):
@@ -92,6 +93,10 @@ class GradientBoosting(Member):
         return self.patience is not None
 
     @property
+    def uses_weights(self) -> bool:
+        return True
+
+    @property
     def uses_metric(self) -> bool:
         return False  # early stopping looks at the loss
 
@@ -118,13 +123,14 @@ class GradientBoosting(Member):
                     raise self._no_column(name, task.tabular(task.inputs))
 
     def learn(self, train: Rows, valid: Rows, work: Path) -> "GradientBoostingPredictor":
+        train = train.weighted()
         columns, x = Columns.fit(train, self.described(train.task))
         signs, x_valid = self._signs(columns, train.columns is not None), columns.frame(valid)
         models: list[Any] = []
         for column, labels in enumerate(train.labels.T):
-            data, stop = Labelled.known(x, labels), None
+            data, stop = Labelled.known(x, labels, train.weight), None
             if self.early_stops_on_valid and valid.y is not None:
-                stop = Labelled.known(x_valid, valid.y[:, column])
+                stop = Labelled.known(x_valid, valid.y[:, column], valid.weight)
             if train.task.kind != "regression" and len(set(data.y)) == 1:  # a fold without one of the labels
                 models.append(float(data.y[0]))
                 continue

@@ -71,12 +71,12 @@ class Boost(GradientBoosting):
     def grow(self, task: Task, train: Labelled, valid: Labelled | None, signs: Sequence[int]) -> Any:
         import lightgbm as lgb
 
-        data = lgb.Dataset(*train, free_raw_data=False)
+        data = lgb.Dataset(train.x, train.y, weight=train.weight, free_raw_data=False)
         callbacks: list[Any] = [lgb.log_evaluation(0)]
         seen = []
         if valid is not None and self.patience is not None:
             callbacks.append(lgb.early_stopping(self.patience, verbose=False))
-            seen.append(data.create_valid(*valid))
+            seen.append(data.create_valid(valid.x, valid.y, weight=valid.weight))
         constraints = {"monotone_constraints": [*signs]} if any(signs) else {}
         return lgb.train(
             self._params(task) | constraints, data, self.trees, valid_sets=seen or None, callbacks=callbacks

@@ -63,10 +63,10 @@ class CatBoost(GradientBoosting):
             "logging_level": "Silent",
         }
 
-    def _pool(self, x: "pd.DataFrame", y: np.ndarray | None = None) -> Any:
+    def _pool(self, x: "pd.DataFrame", y: np.ndarray | None = None, weight: np.ndarray | None = None) -> Any:
         kinds = [*x.select_dtypes("category")]
         codes = {name: x[name].cat.codes + 1 for name in kinds}  # 0: missing
-        return library("catboost").Pool(x.assign(**codes), y, cat_features=kinds)
+        return library("catboost").Pool(x.assign(**codes), y, cat_features=kinds, weight=weight)
 
     def answers(self, model: Any, x: "pd.DataFrame") -> np.ndarray:
         loss, pool = model.get_all_params()["loss_function"], self._pool(x)

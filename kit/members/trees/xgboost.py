@@ -62,8 +62,8 @@ class XGBoost(GradientBoosting):
             "nthread": threads(),
         }
 
-    def _data(self, x: "pd.DataFrame", y: np.ndarray | None = None) -> Any:
-        return library("xgboost").DMatrix(x, y, enable_categorical=True, nthread=threads())
+    def _data(self, x: "pd.DataFrame", y: np.ndarray | None = None, weight: np.ndarray | None = None) -> Any:
+        return library("xgboost").DMatrix(x, y, weight=weight, enable_categorical=True, nthread=threads())
 
     def answers(self, model: Any, x: "pd.DataFrame") -> np.ndarray:
         best = model.attr("best_iteration")
