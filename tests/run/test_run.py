@@ -321,7 +321,7 @@ def test_another_metric_refits_those_alone_that_choose_by_it(small: Any, tmp_pat
         return Run(recipe, other, tmp_path).store("own").folder.name
 
     for stop, same in (("none", True), ("inner", False), ("valid", False)):
-        net: Any = Perceptron(stop=stop)
+        net: Any = Perceptron(stop=stop, stop_by="metric")
         for member in (net, Seeds(member=net), Views(member=net, views=(Window(size=3),))):
             assert (key(member, roc_auc) == key(member, log_loss)) is same, (stop, member)
     assert key(Boost(patience=5), roc_auc) == key(Boost(patience=5), log_loss)  # it stops by its loss
