@@ -80,6 +80,10 @@ class GradientBoosting(Member):
     def gain(self, model: Any) -> np.ndarray:
         """(columns,) how much each column's splits lowered the loss."""
 
+    def contributions(self, model: Any, x: "pd.DataFrame") -> np.ndarray | None:
+        """(n, outputs, columns) what each column adds to the trees' sum (SHAP); None where it is not computed."""
+        return None
+
     @abstractmethod
     def write(self, model: Any, path: Path) -> None:
         """Writes fitted trees in the library's own format."""

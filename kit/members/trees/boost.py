@@ -111,6 +111,10 @@ class Boost(GradientBoosting):
     def gain(self, model: Any) -> np.ndarray:
         return np.asarray(model.feature_importance("gain"), np.float64)
 
+    def contributions(self, model: Any, x: "pd.DataFrame") -> np.ndarray | None:
+        found = np.asarray(model.predict(x, pred_contrib=True, num_threads=threads()), np.float64)
+        return found.reshape(len(x), -1, x.shape[1] + 1)[:, :, :-1]  # the last of each output is the mean of all rows
+
     def write(self, model: Any, path: Path) -> None:
         path.write_text(model.model_to_string(), encoding="utf-8")
 
