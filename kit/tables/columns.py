@@ -99,12 +99,20 @@ class Columns:
 
 
 def _plain(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
-    return rows.source.frame[list(columns)].iloc[rows.at].reset_index(drop=True)
+    """A copy of some columns of the rows."""
+    frame = rows.source.frame
+    if len(rows) == len(frame) and np.array_equal(rows.at, np.arange(len(frame))):
+        return frame[list(columns)]
+    seen = frame if list(columns) == list(frame.columns) else frame[list(columns)]
+    return seen.iloc[rows.at]
 
 
 def _beside(*frames: pd.DataFrame) -> pd.DataFrame:
     """Frames of the same rows side by side; a name that occurs again gets a number."""
-    joined = pd.concat([frame.reset_index(drop=True) for frame in frames], axis=1)
+    parts = [frame.copy(deep=False) for frame in frames if len(frame.columns)] or [frames[0].copy(deep=False)]
+    for part in parts:
+        part.index = pd.RangeIndex(len(part))
+    joined = pd.concat(parts, axis=1) if len(parts) > 1 else parts[0]
     seen: dict[str, int] = {}
     names = []
     for name in map(str, joined.columns):
