@@ -148,6 +148,19 @@ class Source:
             remove(folder)
         return arrays
 
+    def learnt(self, name: str, learn: Callable[[Path | None], Arrays]) -> Arrays:
+        """As `once`, for a training that a kill must not lose.
+
+        Args:
+            name: as for `once`.
+            learn: folder where its state may lie, until the result is there (None: nothing is kept) → named arrays.
+        """
+        work = self.folder / self.digest[:16] / f"{name}.work" if self.folder else None
+        arrays = self._made(name, lambda: learn(work).items())
+        if work:
+            remove(work)
+        return arrays
+
     def _blocks(
         self, name: str, compute: Callable[[pd.DataFrame], Arrays], size: int, processes: int, folder: Path | None
     ) -> Iterable[Arrays]:

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from kit.core.errors import KitError
 from kit.features.base import Features
 from kit.rows import Rows, join_text
 from kit.source import Source
@@ -65,6 +66,10 @@ class TextStatistics(Features):
     """How a text is written rather than what it says: lengths, shares of signs, repetition."""
 
     version = 2
+
+    def check(self, task: Task) -> None:
+        if not task.text:
+            raise KitError(f"TextStatistics reads text, and task '{task.name}' names no text column; leave it out")
 
     def names(self, rows: Rows) -> list[str]:
         return [f"{name} of the text" for name in _statistics("")]

@@ -17,6 +17,7 @@ from kit.members import (
     Linear,
     Module,
     Perceptron,
+    PretrainedTabular,
     RealMLP,
     TabM,
     TabularResNet,
@@ -28,8 +29,9 @@ from kit.members import (
 )
 from kit.members.selection.importance import NullImportance
 from kit.members.selection.selected import Selected
-from kit.pretrain import LanguageModelling
+from kit.pretrain import DAE, LanguageModelling
 from kit.text import Tfidf
+from kit.text.statistics import TextStatistics
 from kit.train import Stage
 from kit.tta import Windows
 from tests.helpers.house import tiny_bert
@@ -76,6 +78,9 @@ def tiny_member(name: str, bert: Path) -> Member:
         "TabM": lambda: TabM(width=8, members=4, stage=brief),
         "FTTransformer": lambda: FTTransformer(width=8, heads=2, hidden=8, stage=brief),
         "TabularResNet": lambda: TabularResNet(width=8, hidden=8, stage=brief),
+        "PretrainedTabular": lambda: PretrainedTabular(
+            start=DAE(hidden=(8,), features=(TextStatistics(),), stage=brief.for_loop()), stage=brief
+        ),
         "ImageEncoder": tiny_pictures,
         "Concat": lambda: Concat(a=tiny_member("Encoder", bert), b=TextNet(**tiny), stage=brief),
         "TransformedTarget": lambda: TransformedTarget(member=Boost(trees=5, min_leaf=3), transform="ranks"),

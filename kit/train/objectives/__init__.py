@@ -5,5 +5,17 @@ from kit.train.objectives.mean_of_outputs import MeanOfOutputs
 from kit.train.objectives.negative_correlation import NegativeCorrelation
 from kit.train.objectives.penalty import WithPenalty
 from kit.train.objectives.rdrop import RDrop
+from kit.train.objectives.reconstruction import LayerReconstruction, Reconstruction, balanced_weights, cell_losses
 
-__all__ = ["MeanOfOutputs", "NegativeCorrelation", "RDrop", "WithLanguageModel", "WithPenalty", "causal"]
+__all__ = [
+    "LayerReconstruction",
+    "MeanOfOutputs",
+    "NegativeCorrelation",
+    "RDrop",
+    "Reconstruction",
+    "WithLanguageModel",
+    "WithPenalty",
+    "balanced_weights",
+    "causal",
+    "cell_losses",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""A network of tables that begins with the weights of an autoencoder."""
