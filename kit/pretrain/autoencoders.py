@@ -11,8 +11,8 @@ from pydantic import Field
 from kit.core.spec import validator
 from kit.pretrain.cells import TableCells
 from kit.source import Arrays
-from kit.tables.learnt import LearntFeatures, split
 from kit.tables.scalers import RankGauss, Scaler
+from kit.tables.unsupervised import UnsupervisedFeatures, split
 from kit.train.stage import LoopStage
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SAVE_EVERY = 60.0  # seconds
 ENCODED = 4096  # rows at once
 
 
-class TableAutoencoder(LearntFeatures):
+class TableAutoencoder(UnsupervisedFeatures):
     """What autoencoders of tables share: they learn once from all rows to give back rows with noise.
 
     Each column counts the same: its loss is divided by the loss of who knows its mean, or the shares of its values,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kit.source import Arrays
-from kit.tables.learnt import codes_of, numbers_of, split
 from kit.tables.scalers import FittedScaler, Scaler
+from kit.tables.unsupervised import codes_of, numbers_of, split
 
 MISSING, RARE = 0, 1  # ids; where no value is rare, the first value has the id 1
 

@@ -8,7 +8,7 @@ import numpy as np
 from kit.members.network.arrays import ArrayInputs
 from kit.members.network.dataset import Dataset
 from kit.rows import Rows
-from kit.tables.learnt import Learnt
+from kit.tables.unsupervised import FittedUnsupervised
 
 
 class CellDataset(Dataset):
@@ -18,13 +18,13 @@ class CellDataset(Dataset):
         learnt: an autoencoder of these columns.
     """
 
-    def __init__(self, learnt: Learnt) -> None:
+    def __init__(self, learnt: FittedUnsupervised) -> None:
         self.learnt = learnt
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The dataset that `save` wrote."""
-        return cls(Learnt.load(folder))
+        return cls(FittedUnsupervised.load(folder))
 
     def save(self, folder: Path) -> None:
         self.learnt.save(folder)

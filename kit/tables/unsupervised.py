@@ -1,4 +1,4 @@
-"""LearntFeatures: features that are learnt once from all rows, without labels, and then made of any rows."""
+"""UnsupervisedFeatures: features that are learnt once from all rows, without labels, and then made of any rows."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from kit.tables.columns import Columns
 from kit.task import Task
 
 
-class LearntFeatures(Features):
+class UnsupervisedFeatures(Features):
     """Features that are learnt once from all rows (train, test and extra rows), without labels.
 
     A class of your own writes `learn`, `encode` and `units`. What is learnt is cached beside the rows, and is saved
@@ -52,7 +52,7 @@ class LearntFeatures(Features):
         for described in self.features:
             described.check(task)
 
-    def learnt(self, rows: Rows) -> "Learnt":
+    def learnt(self, rows: Rows) -> "FittedUnsupervised":
         """What is learnt from all rows of `rows.source`: learnt now, or kept from an earlier time.
 
         Raises:
@@ -67,7 +67,7 @@ class LearntFeatures(Features):
             raise KitError(f"{who}: {error}; its settings are columns and features that read no label") from None
         frame = self._chosen(columns, frame)
         name = f"learnt-{digest([self.key(), list(task.text), list(task.images)])[:16]}"
-        return Learnt(self, columns, source.learnt(name, lambda work: self.learn(frame, work)))
+        return FittedUnsupervised(self, columns, source.learnt(name, lambda work: self.learn(frame, work)))
 
     def _chosen(self, columns: Columns, frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.set_axis(list(columns.names), axis=1)
@@ -93,7 +93,7 @@ class LearntFeatures(Features):
         return fitted, fitted.transform(train)
 
 
-class Learnt(FittedFeatures):
+class FittedUnsupervised(FittedFeatures):
     """What was learnt from all rows of a source.
 
     Args:
@@ -102,7 +102,7 @@ class Learnt(FittedFeatures):
         arrays: the result of `features.learn`.
     """
 
-    def __init__(self, features: LearntFeatures, columns: Columns, arrays: Arrays) -> None:
+    def __init__(self, features: UnsupervisedFeatures, columns: Columns, arrays: Arrays) -> None:
         self.features, self.columns, self.arrays = features, columns, arrays
 
     def frame(self, rows: Rows) -> pd.DataFrame:
@@ -143,7 +143,7 @@ class Learnt(FittedFeatures):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        features = LearntFeatures.from_dict(read_json(folder / "features.json"))
+        features = UnsupervisedFeatures.from_dict(read_json(folder / "features.json"))
         with np.load(folder / "learnt.npz", allow_pickle=False) as arrays:
             return cls(features, Columns.load(folder / "columns"), dict(arrays))
 
