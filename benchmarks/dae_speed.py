@@ -3,7 +3,7 @@
     PYTHONPATH=. python benchmarks/dae_speed.py [rows] [epochs]
 
 Both train the same network on the same made-up table (40 numbers, 10 categories of 20 values) with the same batch,
-share of swapped cells, loss, optimizer and precision, on two threads. The plain loop is as tutorials write it: a Dataset that
+share of swapped cells, loss and optimizer, on two threads. The plain loop is as tutorials write it: a Dataset that
 gives noisy rows, a DataLoader, and a step. Three runs of each, in turn; the ratio is of medians, with its range.
 """
 
