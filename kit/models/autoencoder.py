@@ -58,6 +58,7 @@ class CellInput(nn.Module):
         if self.table is not None:
             nn.init.normal_(self.table.weight, std=spread)
         starts = torch.tensor([0, *shape.sizes], dtype=torch.int64).cumsum(0)[:-1]
+        self.starts: Tensor
         self.register_buffer("starts", starts, persistent=False)
 
     def forward(self, cells: Tensor) -> Tensor:
@@ -179,10 +180,10 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 def relu_layers(widths: Sequence[int]) -> list[nn.Module]:
     """Layers with ReLU: the first is the ReLU of a linear layer that stands before it."""
-    later = [nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(widths)]
-    for layer in later:
-        nn.init.kaiming_normal_(layer[0].weight, nonlinearity="relu")
-    return [nn.ReLU(), *later]
+    linear = [nn.Linear(a, b) for a, b in pairwise(widths)]
+    for layer in linear:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return [nn.ReLU(), *(nn.Sequential(layer, nn.ReLU()) for layer in linear)]
 
 
 class AutoencoderBody(OneBody):

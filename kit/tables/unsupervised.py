@@ -151,7 +151,7 @@ class FittedUnsupervised(FittedFeatures):
 def split(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     """The names of a frame's numbers, and of its categories."""
     kinds = list(frame.select_dtypes("category").columns)
-    return [name for name in frame if name not in kinds], kinds
+    return [str(name) for name in frame if name not in kinds], kinds
 
 
 def numbers_of(frame: pd.DataFrame) -> np.ndarray:

@@ -62,14 +62,17 @@ def _importances(data: ReportData, figures: Figures, found: Importances) -> str:
 
 def _dependence(data: ReportData, figures: Figures, found: Importances) -> str:
     names = [str(name) for name in data.task.output_names]
-    return group(*(
-        figures.draw(
-            f"columns-dependence-{i}", f"Partial dependence of {column}",
+
+    def drawn(i: int, column: str) -> str:
+        values, means = found.dependence[column]
+        return figures.draw(
+            f"columns-dependence-{i}",
+            f"Partial dependence of {column}",
             f"Mean prediction of judged rows if all of them had this value of '{column}'.",
-            lambda axes, column=column, values=values, means=means: _lines(axes, column, values, means, names),
+            lambda axes: _lines(axes, column, values, means, names),
         )
-        for i, (column, (values, means)) in enumerate(found.dependence.items())
-    ))  # fmt: skip
+
+    return group(*(drawn(i, column) for i, column in enumerate(found.dependence)))
 
 
 def _bars(axes: "Axes", columns: list[str], values: np.ndarray, spread: np.ndarray) -> None:

@@ -40,7 +40,8 @@ def group_scores(data: ReportData, column: str) -> pd.DataFrame:
     y, plan, p = data.y, data.plan, data.predictions[data.leader]
     cuts = out_of_fold_thresholds(data.run.metric_of(rows), y, p, plan)
     found = []
-    for value, at in pd.Series(np.arange(len(rows))).groupby(values.where(values.notna(), "(missing)").map(str).array):
+    words = values.where(values.notna(), "(missing)").map(str).to_numpy()
+    for value, at in pd.Series(np.arange(len(rows))).groupby(words):
         if len(at) < FEWEST:
             continue
         metric, here = data.run.metric_of(rows[at]), {fold: cut for fold, cut in cuts.items() if fold in plan[at]}
