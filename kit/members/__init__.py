@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kit.members.module.module import Module
     from kit.members.nbsvm import NBSVM
     from kit.members.pretrained_tabular.pretrained_tabular import PretrainedTabular
+    from kit.members.row_as_text import RowAsText
     from kit.members.seeds import Seeds
     from kit.members.selection.selected import Selected
     from kit.members.tabular.ft_transformer import FTTransformer
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NBSVM", "Boost", "CatBoost", "Concat", "Embedding", "Encoder", "Estimator", "FTTransformer", "ImageEncoder",
-    "Linear", "Module", "Perceptron", "PretrainedTabular", "RealMLP", "Seeds", "Selected", "TabICL", "TabM", "TabPFN",
-    "TabularResNet", "TextNet", "TransformedTarget", "ULMFiT", "Views", "XGBoost", "fine_tuning", "pairs",
+    "Linear", "Module", "Perceptron", "PretrainedTabular", "RealMLP", "RowAsText", "Seeds", "Selected", "TabICL",
+    "TabM", "TabPFN", "TabularResNet", "TextNet", "TransformedTarget", "ULMFiT", "Views", "XGBoost", "fine_tuning",
+    "pairs",
 ]  # fmt: skip
 
 __getattr__ = lazy(__name__, __file__)
