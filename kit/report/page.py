@@ -26,6 +26,7 @@ from kit.report.sections import (
     errors,
     groups,
     label_errors,
+    leaks,
     members,
     pictures,
     ranking,
@@ -69,6 +70,7 @@ def parts(kind: str, images: bool = False) -> list[tuple[str, str, Section]]:
         ("columns", "Columns", columns.body),
         ("timing", "Time", timing.body),
         ("drift", "Drift", drift.body),
+        ("leaks", "Leaks", leaks.body),
         ("changes", "Changed settings", changes.body),
         ("reproduce", "Reproduce", reproduce.body),
     ]

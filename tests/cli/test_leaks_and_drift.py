@@ -29,8 +29,10 @@ def test_leaks_are_told_by_their_command_and_before_the_first_fit(house: House) 
     sentence = "column 'refund' alone tells 'y' almost without error (AUC 0.99"
     found = house.kit("leaks", "small")
     assert found.returncode == 0 and sentence in found.stdout and "no leak" not in found.stdout
-    fitted = house.kit("cv", "small", "--only", "memory")
+    fitted = house.kit("cv", "small", "--only", "memory", KIT_REPORT="yes")
     assert fitted.returncode == 0 and fitted.stdout.index(sentence) < fitted.stdout.index("memory fold 0")
+    page = (house.runs / "report.html").read_text()
+    assert "column &#x27;refund&#x27; alone tells" in page.partition('id="leaks"')[2]
     assert (
         sentence not in house.kit("cv", "small", "--only", "memory").stdout
     )  # nothing is fitted, nothing is said again
