@@ -47,7 +47,17 @@ CASES: list[Features] = [
     NeighbourTargets(columns=("x", "z", "nothing"), k=7),
 ]
 IDS = [f"{type(case).__name__}{i}" for i, case in enumerate(CASES)]
-ELSEWHERE = {"PictureStatistics", "SideAggregates", "DeepFeatures", "Embedding", "TextStatistics"}  # of other inputs
+# of other inputs, and those that train (tests/pretrain/test_autoencoders.py)
+ELSEWHERE = {
+    "PictureStatistics",
+    "SideAggregates",
+    "DeepFeatures",
+    "Embedding",
+    "TextStatistics",
+    "DAE",
+    "TransformerDAE",
+    "VAE",
+}
 
 
 def frame_of(n: int, seed: int = 0) -> pd.DataFrame:

@@ -132,5 +132,5 @@ def test_a_recipe_names_its_file_and_open_takes_frames(tmp_path: Path) -> None:
         and len(frames.extra_rows) == 6
     )
     assert Mine().open(TRAIN, TEST, extra=EXTRA, runs=tmp_path / "runs").table.digest == read.digest
-    with pytest.raises(KitError, match="^test, sample and extra are frames that go with a train frame"):
+    with pytest.raises(KitError, match="^test, sample, extra and sides are frames that go with a train frame"):
         Mine().open(tmp_path, extra=EXTRA, runs=tmp_path / "runs")
