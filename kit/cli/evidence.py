@@ -217,11 +217,11 @@ def drift(
 ) -> None:  # fmt: skip
     """Does test differ from train, and in what?
 
-    Writes how alike each train row is to test, and the weight that follows.
+    Writes how alike each train row is to test, and the weight and the fold that follow.
     """
     from kit.core.errors import KitError
     from kit.core.files import write_text
-    from kit.evidence.adversarial import likeness
+    from kit.evidence.adversarial import folds_like_test, likeness
     from kit.evidence.drift import FEWEST
 
     console, run = open_run(comp, "", set_, preset, None, sample, None)
@@ -231,7 +231,8 @@ def drift(
                        "only pictures")  # fmt: skip
     for sentence in found.sentences():
         console.print(sentence, highlight=False, soft_wrap=True)
-    kept = table.train[[table.task.id]].assign(like_test=found.like_test, weight=found.weight)
+    fold = folds_like_test(found.like_test, together=run.clusters)
+    kept = table.train[[table.task.id]].assign(like_test=found.like_test, weight=found.weight, fold=fold)
     write_text(path := run.root / "drift.csv", kept.to_csv(index=False, float_format="%.6g"))
     console.print(f"written: {path}", highlight=False, soft_wrap=True)
 

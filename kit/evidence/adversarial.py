@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kit.core.errors import KitError
 from kit.core.threads import threads
 from kit.evidence.drift import FEWEST, text_figures
 from kit.metrics import roc_auc
@@ -45,6 +46,41 @@ class Likeness:
         kept = self.weight.sum() ** 2 / (self.weight**2).sum()
         told.append(f"weights that make train like test leave {kept:,.0f} of {len(self.weight):,} rows' worth of train")
         return told
+
+
+def folds_like_test(
+    like_test: np.ndarray, n: int = 5, share: float = 0.5, together: np.ndarray | None = None, seed: int = 0
+) -> np.ndarray:
+    """Folds that judge the train rows that are most like test; the others are only learnt from.
+
+    Scores of such folds are closer to those of test than scores of all rows, and less certain: fewer rows are judged.
+
+    Args:
+        like_test: (rows,) how like a test row each is.
+        n: number of folds.
+        share: of the rows that are judged, about.
+        together: (rows,) numbers, equal for rows that stay together (groups, equal rows): they are as like test as
+            they are on average. None: all rows are independent.
+        seed: of the draw.
+
+    Returns:
+        (rows,) int16, from 0 to n - 1, or -1: only learnt from. `Predefined` reads such a column.
+
+    Raises:
+        KitError: fewer clusters than folds would be judged.
+    """
+    cluster = np.unique(np.arange(len(like_test)) if together is None else together, return_inverse=True)[1]
+    sizes = np.bincount(cluster)
+    order = np.argsort(-np.bincount(cluster, like_test) / sizes, kind="stable")
+    judged = order[: int(np.searchsorted(sizes[order].cumsum(), share * len(like_test))) + 1]
+    if len(judged) < n:
+        raise KitError(f"{len(judged)} groups of rows are most like test, fewer than {n} folds")
+    plan, filled = np.full(len(sizes), -1, dtype=np.int16), np.zeros(n, dtype=np.int64)
+    turn = np.random.default_rng(seed).permutation(judged)
+    for one in turn[np.argsort(-sizes[turn], kind="stable")]:  # the largest first, each into the smallest fold
+        plan[one] = int(filled.argmin())
+        filled[plan[one]] += sizes[one]
+    return plan[cluster]
 
 
 def likeness(table: Table, seed: int = 0) -> Likeness | None:

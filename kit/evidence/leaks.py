@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from kit.core.errors import shown
-from kit.folds import Folds, RandomFolds
+from kit.folds import Folds, Grouped, RandomFolds
 from kit.run.duplicates import duplicate_groups
 from kit.table import Table
 
@@ -23,6 +23,7 @@ ORDER = 0.55  # lower bound of the AUC of a row's place
 ORDER_VALUES = 0.05  # lower bound of its R²
 SEEN = 0.5  # share of test values that train has too, where both were drawn alike; at least, to look further
 UNSEEN = 0.1  # times this share is unlike
+LETTERS, WORDS = 1000, 2000  # of a text that are read; words that are looked at, the most frequent ones
 TWINS = 10  # test rows that equal train rows, at least; and more than three times as often as train rows equal others
 LATER = 0.95  # share of test rows that lie after almost all train rows
 
@@ -32,7 +33,7 @@ class Leak:
     """A finding.
 
     Attributes:
-        kind: value, missing, order, id, duplicates, time or group.
+        kind: value, missing, word, order, id, neighbours, duplicates, time or group.
         column: the column that it is about; empty for rows.
         sentence: what was found, with figures, and what to do.
     """
@@ -63,7 +64,10 @@ def find_leaks(table: Table, folds: Folds, seed: int = 0, quick: bool = False) -
     rng = np.random.default_rng(seed)
     at = np.sort(rng.permutation(len(table.train))[:ROWS])
     looks = _Looks(table, at, rng.permutation(len(at)) % PARTS)
-    found = [*_columns(table, looks), *_places(table, looks), *_time(table, folds), *_groups(table, folds)]
+    found = [*_columns(table, looks), *_words(table, looks), *_places(table, looks), *_time(table, folds)]
+    found += _groups(table, folds)
+    if not any(leak.kind in ("order", "time", "group") for leak in found):  # these have like neighbours, too
+        found += _neighbours(table, folds, looks)
     return found + ([] if quick and len(table.train) + len(table.test) > ROWS else _twins(table))
 
 
@@ -89,12 +93,13 @@ class _Looks:
 
     def score(self, codes: np.ndarray) -> tuple[float, float]:
         """The score of what a column's codes (n,) from 0 tell, and its lower bound; the best of several targets."""
-        found = [self._score(codes, column) for column in self.y.T]
+        found = [self.score_of(codes, column, self.part) for column in self.y.T]
         return max(found, key=lambda pair: pair[1], default=(0.0, 0.0))
 
-    def _score(self, codes: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    def score_of(self, codes: np.ndarray, y: np.ndarray, part: np.ndarray) -> tuple[float, float]:
+        """The score of codes (n,) for one target's labels (n,), and its lower bound; rows judged by other parts."""
         known = ~np.isnan(y)
-        codes, y, part = codes[known], y[known], self.part[known]
+        codes, y, part = codes[known], y[known], part[known]
         if self.values:
             y = rankdata(y) / max(len(y), 1)  # a long tail would decide alone, and bins cannot follow it
         size = int(codes.max(initial=0)) + 1
@@ -155,6 +160,56 @@ def _columns(table: Table, looks: _Looks) -> Iterator[Leak]:
         if score >= (TOO_WELL_VALUES if looks.values else TOO_WELL) and bound >= SURELY:
             said = f"column '{name}' alone tells {target} almost without error ({looks.told(score, bound)})"
             yield Leak("value", name, f"{said}: is it known when you predict? {_aside(name)}")
+
+
+def _words(table: Table, looks: _Looks) -> Iterator[Leak]:
+    """Words that alone tell the target. Each is chosen on three of the five parts and judged on the others."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    if looks.values:  # a word says yes or no, and tells no value
+        return
+    first = looks.part % 2 == 0
+    for name in table.task.text:
+        texts = [str(text)[:LETTERS] for text in table.train[name].iloc[looks.at]]
+        try:
+            counter = CountVectorizer(
+                binary=True, min_df=max(TWINS, len(texts) // 200), max_features=WORDS, dtype=float
+            )
+            has = counter.fit_transform(texts).tocsr()
+        except ValueError:  # no word is in so many texts
+            continue
+        best = ("", 0.0, 0.0)
+        for y in looks.y.T:
+            ours, others = np.flatnonzero(first & ~np.isnan(y)), np.flatnonzero(~first & ~np.isnan(y))
+            if not len(ours) or not len(others):
+                continue
+            share = np.asarray(has[ours].mean(axis=0)).ravel()
+            common = has[ours].T @ (y[ours] - y[ours].mean()) / np.sqrt(np.maximum(share * (1 - share), 1e-9))
+            at = int(np.abs(common).argmax())
+            p = has[others][:, [at]].toarray().ravel() * np.sign(common[at])
+            score, bound = _auc(y[others] > 0.5, p)
+            best = max(best, (str(counter.get_feature_names_out()[at]), score, bound), key=lambda one: one[2])
+        word, score, bound = best
+        if score >= TOO_WELL and bound >= SURELY:
+            said = f"the word {shown(word)} in '{name}' alone tells {_target(table)} almost without error"
+            yield Leak("word", name, f"{said} ({looks.told(score, bound)}): do the texts hold their label?")
+
+
+def _neighbours(table: Table, folds: Folds, looks: _Looks) -> Iterator[Leak]:
+    """Whether rows that follow each other in train have like labels, while folds part them at random."""
+    if not isinstance(folds, RandomFolds) or isinstance(folds, Grouped):
+        return
+    inside = looks.at + 1 < len(table.y)
+    following = _Looks(table, np.minimum(looks.at + 1, len(table.y) - 1), looks.part).y
+    scores = []
+    for y, after in zip(looks.y.T, following.T, strict=True):
+        known = inside & ~np.isnan(after)
+        if known.any():
+            scores.append(looks.score_of(_codes(pd.Series(after[known])), y[known], looks.part[known]))
+    score, bound = max(scores, key=lambda pair: pair[1], default=(0.0, 0.0))
+    if bound > (ORDER_VALUES if looks.values else ORDER):
+        said = f"the label of the next row in {table.names[0]} tells {_target(table)} ({looks.told(score, bound)})"
+        yield Leak("neighbours", "", f"{said}: rows that belong together follow each other, and random folds part them")
 
 
 def _places(table: Table, looks: _Looks) -> Iterator[Leak]:

@@ -11,6 +11,7 @@ import pandas as pd
 from kit.core.console import make_console
 from kit.core.errors import KitError
 from kit.core.files import read_array
+from kit.evidence.leaks import find_leaks
 from kit.guess import as_frame
 from kit.recipe import Recipe
 from kit.run.check import check_members
@@ -86,8 +87,10 @@ class Session:
         missing = unfinished(jobs)
         if kept := len(jobs) - len(missing):
             self.console.print(f"{kept} of {len(jobs)} folds were finished before", highlight=False)
-        for note in plan_notes(self.run) if missing else []:
-            self.console.print(note, highlight=False)
+        if missing:
+            leaks = find_leaks(self.run.table, self.recipe.folds, quick=True)
+            for note in (*plan_notes(self.run), *(leak.sentence for leak in leaks)):
+                self.console.print(note, highlight=False)
         with Progress(missing, self.console) as progress:
             return fit_jobs(missing, on, progress.on_event)
 

@@ -42,7 +42,12 @@ def test_drift_is_told_and_weights_are_written(house: House) -> None:
     alike = house.kit("drift", "small")
     assert alike.returncode == 0, alike.stderr
     kept = pd.read_csv(house.runs / "drift.csv", dtype={"id": str})
-    assert list(kept.columns) == ["id", "like_test", "weight"] and kept["id"].iloc[0] == "00000" and len(kept) == 120
+    assert (
+        list(kept.columns) == ["id", "like_test", "weight", "fold"]
+        and kept["id"].iloc[0] == "00000"
+        and len(kept) == 120
+    )
+    assert set(kept["fold"]) == {-1, 0, 1, 2, 3, 4}
     path = house.folder / "data/small/test.csv"
     test = pd.read_csv(path, dtype={"id": str})
     test.assign(x=test["x"] + 3).to_csv(path, index=False)

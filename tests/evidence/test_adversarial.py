@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kit import Table, Task, log_loss
-from kit.evidence.adversarial import likeness
+from kit import Boost, Predefined, Recipe, Table, Task, log_loss
+from kit.core.errors import KitError
+from kit.evidence.adversarial import folds_like_test, likeness
+from kit.folds import Folds
 
 TASK = Task(name="t", kind="binary", targets="y", metric=log_loss)
 
@@ -55,3 +57,47 @@ def test_texts_are_compared_by_their_signs() -> None:
 
 def test_too_few_rows_are_not_compared() -> None:
     assert likeness(table_of(0.0, n=30)) is None
+
+
+def test_folds_judge_the_rows_most_like_test() -> None:
+    like = np.random.default_rng(0).random(1000)
+    plan = folds_like_test(like, n=4, share=0.3)
+    judged = plan >= 0
+    assert judged.sum() in (300, 301) and like[judged].min() > like[~judged].max()
+    counts = np.bincount(plan[judged])
+    assert len(counts) == 4 and np.ptp(counts) <= 1
+    means = [like[plan == fold].mean() for fold in range(4)]
+    assert np.ptp(means) < 0.1  # drawn at random among them, not in the order of likeness
+    assert (folds_like_test(like, n=4, share=0.3) == plan).all()
+    assert (folds_like_test(like, n=4, share=0.3, seed=1) != plan).any()
+
+
+def test_rows_that_stay_together_have_one_fold() -> None:
+    rng = np.random.default_rng(0)
+    together, like = rng.permutation(np.arange(600) // 6) * 7, rng.random(600)
+    plan = folds_like_test(like, together=together)
+    assert pd.Series(plan).groupby(together).nunique().eq(1).all() and 300 <= (plan >= 0).sum() <= 306
+    mean = pd.Series(like).groupby(together).mean()
+    judged = pd.Series(plan).groupby(together).first() >= 0
+    assert mean[judged].min() >= mean[~judged].max()
+    with pytest.raises(KitError, match="2 groups of rows are most like test, fewer than 5 folds"):
+        folds_like_test(like, together=np.arange(600) // 200)
+
+
+def test_weights_and_folds_are_columns_that_a_recipe_names() -> None:
+    table = table_of(1.0)
+    found = likeness(table)
+    assert found is not None
+    plan = folds_like_test(found.like_test)
+    train = table.train.assign(weight=found.weight, fold=plan)
+
+    class Own(Recipe):
+        task = TASK.model_copy(update={"weight": "weight", "aside": ("fold", "weight")})
+        folds: Folds = Predefined(column="fold")
+        boost: Boost = Boost(trees=5)
+
+    run = Own().open(train, table.test)
+    assert (run.run.plan == plan).all() and run.run.folds == [0, 1, 2, 3, 4]
+    assert "weight" not in run.table.inputs and "fold" not in run.table.inputs
+    learnt, judged = run.run.split(0)
+    assert set(plan[learnt]) == {-1, 1, 2, 3, 4} and set(plan[judged]) == {0}

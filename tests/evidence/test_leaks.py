@@ -120,6 +120,36 @@ def test_a_sorted_file_and_ids_that_know() -> None:
     assert kinds(table_of("regression", change=in_order)) == [("order", "")]
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_a_word_that_is_the_label(kind: str) -> None:
+    def texts(train, test, rng, told=""):  # type: ignore[no-untyped-def]
+        def of(rows):  # type: ignore[no-untyped-def]
+            return [" ".join(rng.choice([f"word{i}" for i in range(300)], 8)) for _ in range(len(rows))]
+
+        return train.assign(said=of(train) + pd.Series(np.where(train["y"] == 1, told, ""))), test.assign(said=of(test))
+
+    def plant(train, test, rng):  # type: ignore[no-untyped-def]
+        return texts(train, test, rng, " solved")
+
+    (leak,) = find_leaks(table_of(kind, 1500, change=plant, text=("said",)), KFold())
+    assert (leak.kind, leak.column) == ("word", "said") and "the word 'solved' in 'said' alone tells " in leak.sentence
+    for n in (150, 1500):
+        assert [kinds(table_of(kind, n, seed, change=texts, text=("said",))) for seed in range(4)] == [[]] * 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_neighbours_in_the_file_that_are_alike(kind: str) -> None:
+    def pairs(train, test, rng):  # type: ignore[no-untyped-def]
+        order = np.argsort(train["y"], kind="stable").to_numpy().reshape(-1, 2)  # two rows of like labels follow
+        return train.iloc[rng.permutation(order).ravel()].reset_index(drop=True), test
+
+    table = table_of(kind, change=pairs)
+    (leak,) = find_leaks(table, KFold())
+    assert leak.kind == "neighbours" and "the label of the next row in train.csv tells " in leak.sentence
+    assert kinds(table, Grouped(group="city")) == []  # whoever keeps groups whole has thought of it
+    assert kinds(table, TimeSeries(time="day")) == []  # folds in the order of time do not part neighbours at random
+
+
 def test_test_rows_that_lie_in_train() -> None:
     def plant(train, test, rng):  # type: ignore[no-untyped-def]
         inputs = [c for c in test if c not in ("id", "y")]
