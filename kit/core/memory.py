@@ -1,4 +1,4 @@
-"""Peak memory of a piece of work, in addition to what the process used before; pages of mapped files let go."""
+"""Peak memory of a piece of work, in addition to what the process used before; pages of mapped files do not count."""
 
 import ctypes
 import gc

@@ -56,7 +56,7 @@ class MissingPatterns(Learnt):
     """
 
     columns: Names = Field((), description="columns that are looked at; empty: all")
-    most: int = Field(20, ge=1, description="patterns that are told apart")
+    most: int = Field(20, ge=1, description="most frequent patterns; the others are one")
 
     def check(self, task: Task) -> None:
         check_columns(self, task, self.columns)

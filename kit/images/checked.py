@@ -67,7 +67,7 @@ def nothing_else(task: Task, inputs: Iterable[str]) -> bool:
 
 
 def _predicted(bad: np.ndarray, alone: bool) -> str:
-    """What becomes of rows to predict of which no picture can be read, at the end of a sentence."""
+    """The end of a sentence: what happens to rows that are predicted and have no picture that can be read."""
     if not alone or not bad.any():
         return "; what cannot be read counts as empty"
     if bad.all():
