@@ -139,7 +139,7 @@ def _figures(frame: pd.DataFrame, text: list[str]) -> pd.DataFrame:
 def _alone(column: pd.Series, is_test: np.ndarray, seed: int) -> float:
     """AUC of one column alone: each row judged by the share of test rows in its bin among other rows."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes = column.cat.codes.to_numpy() + 1
+        codes = column.cat.codes.to_numpy(np.int64) + 1  # pandas keeps few categories in 8 bits, too few for the cells
     else:
         values = column.to_numpy(np.float64)
         known = values[~np.isnan(values)]

@@ -55,6 +55,23 @@ def test_texts_are_compared_by_their_signs() -> None:
     assert found is not None and {"title: share of capitals", "title: length"} & {*found.columns["column"].head(3)}
 
 
+@pytest.mark.parametrize("values", [20, 40, 60, 120])
+def test_a_category_of_many_values_is_scored_alone(values: int) -> None:
+    rng = np.random.default_rng(0)
+
+    def rows(count: int, most: int) -> pd.DataFrame:
+        numbers = {"id": np.arange(count) + 10_000 * (most < values), "noise": rng.normal(size=count)}
+        return pd.DataFrame({**numbers, "trade": [f"trade {i}" for i in rng.integers(0, most, count)]})
+
+    table = Table(TASK, rows(4000, values).assign(y=rng.integers(0, 2, 4000)), rows(2000, values // 2))
+    found = likeness(table)
+    assert found is not None
+    alone = found.columns.set_index("column")["alone"]
+    # half of the train rows have trades that no test row has; the other half is like test
+    assert alone["trade"] == pytest.approx(0.75, abs=0.02)
+    assert alone["noise"] == pytest.approx(0.5, abs=0.03)
+
+
 def test_too_few_rows_are_not_compared() -> None:
     assert likeness(table_of(0.0, n=30)) is None
 
