@@ -24,6 +24,7 @@ from kit.members import Concat, Views
 from kit.members.network.dataset import Dataset
 from kit.members.network.network import Network
 from kit.members.textnet.nets import Net
+from kit.pretrain import Pretraining
 from kit.recipe import Recipe
 from kit.rows import Rows
 from kit.text.segment import Segmenter
@@ -37,8 +38,8 @@ from kit.tta import View
 from tests.helpers.house import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = ("techniques", "text", "pictures")
-TECHNIQUES, TEXT, PICTURES = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES)
+PAGES = ("techniques", "text", "pictures", "pretraining")
+TECHNIQUES, TEXT, PICTURES, PRETRAINING = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES)
 SETTING = re.compile(r"\w+(\.\w+)+=.*|\w+=Concat\(.*")
 
 
@@ -51,6 +52,7 @@ def snippet(page: str) -> dict[str, Any]:
 
 MADE = snippet(TEXT)
 RECIPES: dict[str, Recipe] = {TECHNIQUES: Toxic(), TEXT: MADE["Reviews"](), PICTURES: snippet(PICTURES)["Photos"]()}
+RECIPES[PRETRAINING] = snippet(PRETRAINING)["Reviews"]()
 
 
 def settings(doc: str, refused: bool) -> list[str]:
@@ -64,7 +66,7 @@ def settings(doc: str, refused: bool) -> list[str]:
 
 
 def cases(refused: bool) -> list[Any]:
-    named = zip(PAGES, (TECHNIQUES, TEXT, PICTURES), strict=True)
+    named = zip(PAGES, (TECHNIQUES, TEXT, PICTURES, PRETRAINING), strict=True)
     return [pytest.param(doc, s, id=f"{name}-{s}") for name, doc in named for s in settings(doc, refused)]
 
 
@@ -81,11 +83,12 @@ def test_what_the_docs_call_refused_is_refused_for_its_value(doc: str, setting: 
 
 
 def test_all_pages_have_settings() -> None:
-    for doc, least, refused in ((TECHNIQUES, 70, 8), (TEXT, 90, 8), (PICTURES, 50, 4)):
+    for doc, least, refused in ((TECHNIQUES, 70, 8), (TEXT, 90, 8), (PICTURES, 50, 4), (PRETRAINING, 12, 2)):
         assert len(settings(doc, refused=False)) > least and len(settings(doc, refused=True)) > refused
 
 
 CHOSEN = [(TEXT, kind) for kind in (Net, Segmenter, Vectors)] + [(TEXT + PICTURES, kind) for kind in (Augment, View)]
+CHOSEN += [(PRETRAINING, Pretraining)]
 CHOSEN += [(TECHNIQUES, kind) for kind in (Loss, Optimizer, Schedule, Perturb, Noise, Mix, Average)]
 
 

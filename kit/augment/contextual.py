@@ -67,7 +67,7 @@ class ContextualWords(BatchAugment):
                     changed[i] = self._put(changed[i], model.texts[token], *span)
         return changed
 
-    def _masked(self, model: "MaskedLM", text: str, rng: np.random.Generator) -> "Masked":
+    def _masked(self, model: "WordFiller", text: str, rng: np.random.Generator) -> "Masked":
         length = min(self.length, model.places) // (2 if self.action == "insert" else 1)  # inserted masks need room
         encoded = model.tokenizer(text, truncation=True, max_length=length, return_offsets_mapping=True)
         ids, offsets, words = encoded["input_ids"], encoded["offset_mapping"], _words(encoded, text)
@@ -117,7 +117,7 @@ def _words(encoded: Any, text: str) -> list[tuple[int, int]]:
     return found
 
 
-class MaskedLM:
+class WordFiller:
     """A masked language model with its tokenizer, which predicts whole words."""
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -162,5 +162,5 @@ class MaskedLM:
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: str, device: str, *contents: str) -> MaskedLM:
-    return MaskedLM(find_weights(name), device)
+def _loaded(name: str, device: str, *contents: str) -> WordFiller:
+    return WordFiller(find_weights(name), device)

@@ -39,6 +39,11 @@ class Embedding(Features):
     def _weights_are_said_once(self) -> "Embedding":
         if self.weights is not None and self.encoder is not None:
             raise ValueError("weights and encoder are both set; set encoder.weights alone")
+        if getattr(self.encoder, "pretrain", ()):
+            raise ValueError(
+                "encoder.pretrain learns from rows, and other rows would be read by another network; leave it out, or "
+                "train the encoder as a member with stage.only_head"
+            )
         return self
 
     def network(self, task: Task) -> Network:

@@ -32,6 +32,7 @@ TECHNIQUES: dict[str, dict[str, Technique]] = {
         "more epochs": "stage.epochs={more}",
     },
     "Encoder": {
+        "pretraining": {"masked tokens": "pretrain=MaskedLM", "contrast": "pretrain=SimCSE"},
         "mixout": "mixout=0.1",
         "fresh top layer": "reinit=1",
         "attention pooling": "pool=attention",

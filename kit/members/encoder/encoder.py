@@ -1,24 +1,25 @@
 """Encoder: a pretrained text encoder, fine-tuned. Its settings; `dataset` and `backbone` import torch."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from kit.core.errors import KitError
 from kit.core.spec import validator
-from kit.members.network.network import Network
+from kit.members.network.pretrained import PretrainedNetwork
 from kit.rows import Rows
 from kit.train.stage import Stage
 
 if TYPE_CHECKING:
     from kit.members.encoder.dataset import TokenDataset
+    from kit.pretrain.pretraining import Given
 
 Truncation = Literal["head", "head_tail", "windows", "sentences"]
 Join = Literal["mean", "max", "attention", "gru"]
 
 
-class Encoder(Network):
+class Encoder(PretrainedNetwork):
     """Fine-tunes an encoder from the model hub or a folder (Devlin et al. 2019).
 
     Bias-corrected AdamW, warmup, and a head that learns faster than the encoder are what makes few epochs enough
@@ -26,6 +27,7 @@ class Encoder(Network):
     """
 
     version = 5
+    body_settings: ClassVar[tuple[str, ...]] = ("weights", "length", "truncation", "overlap", "pieces", "join", "pool")
 
     weights: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="model folder, or name on the hub")
     length: int = Field(128, ge=8, description="largest number of tokens of a row, or of a piece")
@@ -77,7 +79,7 @@ class Encoder(Network):
 
     @property
     def prepares(self) -> str:
-        return "tokens"
+        return self.and_pretraining("tokens")
 
     def make_dataset(self, rows: Rows) -> "TokenDataset":
         from kit.weights import find_weights
@@ -89,17 +91,35 @@ class Encoder(Network):
 
         return TokenDataset(folder, self.length, self.truncation, self.overlap, self.pieces)
 
+    def given(self, dataset: "TokenDataset", rows: Rows) -> "Given":
+        from kit.members.encoder.dataset import TokenDataset
+        from kit.pretrain.pretraining import Given
+
+        def windows(length: int) -> Any:
+            return TokenDataset(dataset.folder, length, "windows").inputs(rows)
+
+        return Given(dataset.inputs(rows), rows.at, dataset.folder, windows, self.length)
+
+    def first_body(self, dataset: "TokenDataset", blank: bool = False) -> Any:
+        from kit.members.encoder import backbone as of
+
+        backbone = of.blank_backbone(dataset.folder) if blank else of.pretrained_backbone(dataset.folder)
+        if (most := of.most_tokens(backbone)) is not None and self.length > most:
+            raise KitError(f"Encoder.length = {self.length}: '{self.weights}' reads at most {most} tokens")
+        if self.checkpointing and not blank:
+            of.checkpoint_activations(backbone)
+        # jagged tensors cannot be kept for a layer that is computed again
+        unpadded = self.unpadded and not self.checkpointing
+        return of.body_of(backbone, self.pool, self.join if self.in_pieces else None, unpadded)
+
     def make_body(self, dataset: "TokenDataset", rows: Rows | None = None) -> Any:
         from kit.members.encoder import backbone as of
 
-        backbone = of.blank_backbone(dataset.folder) if rows is None else of.pretrained_backbone(dataset.folder)
-        if (most := of.most_tokens(backbone)) is not None and self.length > most:
-            raise KitError(f"Encoder.length = {self.length}: '{self.weights}' reads at most {most} tokens")
-        # jagged tensors cannot be kept for a layer that is computed again
-        unpadded = self.unpadded and not self.checkpointing
-        body = of.body_of(backbone, self.pool, self.join if self.in_pieces else None, unpadded)
+        body = self.first_body(dataset, blank=rows is None)
         if rows is not None:
+            if self.pretrain:
+                from kit.pretrain.pretraining import load_pretrained
+
+                load_pretrained(body, self.pretrained(dataset, rows))
             of.reinitialise(body, self.reinit)
-        if rows is not None and self.checkpointing:
-            of.checkpoint_activations(backbone)
         return body

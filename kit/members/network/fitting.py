@@ -66,6 +66,7 @@ def fit(
         dataset = dataset or spec.make_dataset(rows)
         rows = readable_rows(dataset, rows)
         scale = Scale.of(rows)
+        body = spec.pretrained_body(dataset, rows, work) if body is None else body
         net = build(spec, dataset, rows, scale, body)
         y = (rows.labels - scale.center) / scale.scale
         penalty = SpectralPenalty(net) if spec.regularise.spectral_penalty else None

@@ -157,5 +157,15 @@ class NetworkSettings(Member):
                 of the same shape, whose weights will come from a file.
         """
 
+    def pretrained_body(self, dataset: Any, rows: Rows, work: Path) -> Any:
+        """A body that has learnt something before the task; None, by default: the network makes its own.
+
+        Args:
+            dataset: the result of `make_dataset`.
+            rows: the train rows.
+            work: folder of the fit, for its logs and for what a killed fit goes on from.
+        """
+        return None
+
     def prepare(self, rows: Rows) -> None:
         self.make_dataset(rows).inputs(rows)

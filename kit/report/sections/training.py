@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kit.report.plots import Figures, thinned
-from kit.report.style import LIGHT, SERIES
+from kit.report.plots import Figures
+from kit.report.sections.pretraining import pretraining_curves, without_pretraining
+from kit.report.sections.series import plot_series
+from kit.report.style import LIGHT
 from kit.report.training_log import Log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-MAX_POINTS = 500  # of a drawn curve
 
 
 def curves(name: str, found: dict[str, Log], metric: str, figures: Figures) -> list[str]:
@@ -20,14 +20,16 @@ def curves(name: str, found: dict[str, Log], metric: str, figures: Figures) -> l
         found: its logs by fold, see `fold_logs`.
         metric: name of the metric of its scores.
     """
+    before, found = pretraining_curves(name, found, figures), without_pretraining(found)
     if not any("loss" in line for log in found.values() for line in log):
-        return []
+        return before
     last = [line for log in found.values() for line in [line for line in log if "rows_per_second" in line][-1:]]
     speed = f" About {_mean(last, 'rows_per_second'):,.0f} rows a second" if last else ""
     if last and all("waiting" in line for line in last):
         speed += f"; {_mean(last, 'waiting'):.0%} of the time steps waited for their batches"
     speed += "." if last else ""
     drawn = [
+        *before,
         figures.draw(
             f"training-{name}", f"Training loss of {name} by step",
             f"Training loss, one line per fold; the thin line is the learning rate (its scale is left out).{speed}",
@@ -40,7 +42,7 @@ def curves(name: str, found: dict[str, Log], metric: str, figures: Figures) -> l
                 f"training-{name}-score", f"Score of {name} after each epoch",
                 f"{metric} after each epoch, of the rows that early stopping uses, one line per fold; higher is better "
                 "(a metric where lower is better has its sign changed).",
-                lambda axes: _plot_series(axes, found, "score"),
+                lambda axes: plot_series(axes, found, "score"),
             )
         )  # fmt: skip
     return drawn
@@ -51,7 +53,7 @@ def _mean(lines: "list[dict[str, Any]]", what: str) -> float:
 
 
 def _plot(axes: "Axes", found: dict[str, Log]) -> None:
-    _plot_series(axes, found, "loss")
+    plot_series(axes, found, "loss")
     log = next(iter(found.values()))
     rates = [(line["step"], line["lr"]) for line in log if isinstance(line.get("lr"), (int, float))]
     if len(rates) > 1:
@@ -59,19 +61,3 @@ def _plot(axes: "Axes", found: dict[str, Log]) -> None:
         other.plot(*zip(*rates, strict=True), color=LIGHT["faint"], linewidth=0.7)
         other.set_ylim(0, max(rate for _, rate in rates) * 3 or 1)
         other.set_axis_off()
-
-
-def _plot_series(axes: "Axes", found: dict[str, Log], what: str) -> None:
-    """What was logged under one name, a line for each fold."""
-    for index, (part, log) in enumerate(found.items()):
-        lines = [line for line in log if isinstance(line.get(what), (int, float))]
-        lines = [lines[i] for i in thinned(len(lines), MAX_POINTS)]
-        steps, values = [line["step"] for line in lines], [line[what] for line in lines]
-        marker = "o" if len(lines) < 12 else ""
-        axes.plot(
-            steps, values, marker=marker, color=SERIES[index % len(SERIES)], label=part, linewidth=1.2, markersize=3
-        )
-    axes.set_xlabel("step")
-    axes.set_ylabel(what)
-    if len(found) <= 10:
-        axes.legend()
